@@ -1,0 +1,129 @@
+//! Profiles: the numbers of disclosure control as data (`policy/profiles/*.toml`).
+//!
+//! Rules are written in code, their numbers never: no threshold is a constant here. A profile says
+//! nothing about who may ask what; that is the agreement's.
+
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+/// Rules that a permit carries. Only a validated profile can be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    pub(crate) name: String,
+    pub(crate) threshold: u64,
+    pub(crate) rounding: u64,
+    pub(crate) clip: Clip,
+    pub(crate) zeros: ZeroRule,
+    pub(crate) symbol: String,
+    pub(crate) significant_digits: Option<u32>,
+}
+
+/// Whether large contributions are flattened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clip {
+    /// Every person's total is clipped to the T-th largest of the cell.
+    ThresholdLargest,
+    /// Totals stand as they are (only for tables that other rules protect).
+    None,
+}
+
+/// What a true zero looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ZeroRule {
+    /// As any small figure: nobody can tell none from few.
+    Suppressed,
+    /// Shown as 0 (fixed publication tables).
+    Shown,
+}
+
+/// A profile file that cannot be right.
+#[derive(Debug, thiserror::Error)]
+#[error("profile `{profile}`: {problem}")]
+pub struct ProfileError {
+    /// Which profile.
+    pub profile: String,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+/// The profiles that ship with Cordon, by name.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("hes-publication", include_str!("../../profiles/hes-publication.toml")),
+    ("nhs-sde", include_str!("../../profiles/nhs-sde.toml")),
+];
+
+impl Profile {
+    /// Reads and checks the text of a profile file; `file` is only for messages.
+    ///
+    /// # Errors
+    /// When the text is not a profile, or a number would protect nobody.
+    pub fn from_toml(file: &str, text: &str) -> Result<Self, ProfileError> {
+        file::read(file, text)
+    }
+
+    /// A profile that ships with Cordon.
+    pub fn built_in(name: &str) -> Option<Self> {
+        BUILT_IN
+            .iter()
+            .find(|(known, _)| *known == name)
+            .and_then(|(known, text)| Self::from_toml(known, text).ok())
+    }
+
+    /// The names that [`Profile::built_in`] knows.
+    pub fn built_in_names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
+    /// The name agreements use: `nhs-sde`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// T: the fewest distinct persons a shown figure may rest on. At least 2.
+    pub fn threshold(&self) -> u64 {
+        self.threshold
+    }
+
+    /// The rounding base of counts.
+    pub fn rounding(&self) -> u64 {
+        self.rounding
+    }
+
+    /// Whether large contributions are flattened.
+    pub fn clip(&self) -> Clip {
+        self.clip
+    }
+
+    /// What a true zero looks like.
+    pub fn zeros(&self) -> ZeroRule {
+        self.zeros
+    }
+
+    /// How suppressed cells look in text: `[c]`.
+    pub fn symbol(&self) -> &str {
+        &self.symbol
+    }
+
+    /// Digits of means and ratios; none means all.
+    pub fn significant_digits(&self) -> Option<u32> {
+        self.significant_digits
+    }
+
+    /// Name and numbers as stable text. Part of a question's fingerprint: when the numbers of a profile
+    /// change, an answer that was given under the old ones is not handed out again.
+    pub fn version(&self) -> String {
+        let Self { name, threshold, rounding, clip, zeros, symbol, significant_digits } = self;
+        let mut text = format!(
+            "{name} threshold={threshold} rounding={rounding} clip={clip:?} zeros={zeros:?} symbol={symbol}"
+        );
+        if let Some(digits) = significant_digits {
+            let _ = write!(text, " significant_digits={digits}");
+        }
+        text
+    }
+}

@@ -1,0 +1,198 @@
+//! What comes out of the engine: exact figures with the evidence that the rules read. Never leaves the process.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use arrow_array::RecordBatch;
+
+use crate::groups::Groups;
+use crate::{Fingerprint, Profile, Scope};
+
+/// Who asked what, as the ledger records it. The rules travel with the figures: they came with the
+/// permit, so nobody can pair one agreement's figures with another agreement's rules.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The query that this table is a part of.
+    pub query_id: String,
+    /// The signed-in analyst.
+    pub analyst: String,
+    /// The agreement the question was asked under.
+    pub agreement: String,
+    /// Data lineage, opt-out rule and noise family: sets of people are remembered per scope.
+    pub scope: Scope,
+    /// Digest of the inner plan, the permit and the pinned versions: the same question again.
+    pub fingerprint: Fingerprint,
+}
+
+/// What a figure measures: one of the few canonical measures; all others are derived from released ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Distinct persons.
+    Persons,
+    /// Base rows: each person contributes its number of rows, no row is repeated by a join.
+    Rows,
+    /// A sum. Also counts of rows that a join may repeat, whose uncertainty must scale (I8).
+    Total {
+        /// Digits behind the point of the fixed-point figures: figure = value x 10^decimals.
+        decimals: u8,
+    },
+}
+
+/// One figure of one group with its evidence. All in fixed point, so that neither row order nor
+/// partitions change a bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RawCell {
+    /// The exact figure (persons, rows, or the total in fixed point).
+    pub figure: i128,
+    /// Distinct persons who contribute to it.
+    pub persons: u64,
+    /// Largest absolute contribution of one person.
+    pub largest: u128,
+    /// Second largest; 0 when there is none.
+    pub second: u128,
+    /// T-th largest, T being the profile's threshold; 0 when fewer persons contribute.
+    pub clip: u128,
+    /// The figure with every person's contribution clipped to `clip` in absolute value.
+    pub clipped: i128,
+}
+
+/// One measure over all groups of a table.
+#[derive(Clone)]
+pub struct RawMeasure {
+    /// Column name in the released table.
+    pub name: String,
+    /// What it measures.
+    pub measure: Measure,
+    /// One per group, in the order of the keys.
+    pub cells: Vec<RawCell>,
+}
+
+/// Exact aggregates with evidence. Not `Clone`, not `Serialize`; `Debug` prints the shape only.
+///
+/// ```compile_fail,E0277
+/// fn copied<T: Clone>() {}
+/// copied::<cordon_disclosure::RawAggregates>();
+/// ```
+/// ```compile_fail,E0277
+/// fn written<T: serde::Serialize>() {}
+/// written::<cordon_disclosure::RawAggregates>();
+/// ```
+/// ```compile_fail,E0616
+/// fn looked_into(raw: cordon_disclosure::RawAggregates) {
+///     let _ = raw.measures;
+/// }
+/// ```
+/// The same lines about a type that may be copied and written compile, so it is the type that forbids it:
+/// ```
+/// fn copied<T: Clone>() {}
+/// copied::<cordon_disclosure::RawMeasure>();
+/// fn written<T: serde::Serialize>() {}
+/// written::<cordon_disclosure::ReleasedMeasure>();
+/// ```
+pub struct RawAggregates {
+    pub(crate) question: Question,
+    pub(crate) profile: Profile,
+    pub(crate) groups: Groups,
+    pub(crate) people: Vec<u64>,
+    pub(crate) measures: Vec<RawMeasure>,
+}
+
+/// The parts do not make one table: an internal error, never an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RawError {
+    /// Two groups have the same key.
+    #[error("a group key stands twice")]
+    DuplicateKey,
+    /// Columns of different lengths, or a domain of other columns than the keys.
+    #[error("the parts of a table do not fit together: {0}")]
+    Shape(&'static str),
+    /// The evidence of a cell contradicts itself, so that no rule could rely on it.
+    #[error("the evidence of a cell contradicts itself: {0}")]
+    Evidence(&'static str),
+}
+
+/// More digits than Decimal128 holds.
+const MOST_DECIMALS: u8 = 37;
+
+impl RawAggregates {
+    /// Puts figures and evidence together.
+    ///
+    /// `keys` holds one row per group (no columns for an aggregate without GROUP BY, then one row);
+    /// `people` the distinct persons of each whole group; `domain`, when every key has a public
+    /// domain, the complete list of possible keys in the same schema as `keys`.
+    ///
+    /// # Errors
+    /// When a key stands twice, lengths or schemas differ, or evidence contradicts itself.
+    pub fn new(
+        question: Question,
+        profile: Profile,
+        keys: RecordBatch,
+        people: Vec<u64>,
+        measures: Vec<RawMeasure>,
+        domain: Option<RecordBatch>,
+    ) -> Result<Self, RawError> {
+        if people.len() != keys.num_rows() {
+            return Err(RawError::Shape("one number of people for each group"));
+        }
+        for measure in &measures {
+            if measure.cells.len() != keys.num_rows() {
+                return Err(RawError::Shape("one cell of each measure for each group"));
+            }
+            if matches!(measure.measure, Measure::Total { decimals } if decimals > MOST_DECIMALS) {
+                return Err(RawError::Shape("a total has at most 37 decimals"));
+            }
+            for (cell, people) in measure.cells.iter().zip(&people) {
+                check_evidence(measure.measure, cell, *people)?;
+            }
+        }
+        let groups = Groups::new(keys, domain)?;
+        Ok(Self { question, profile, groups, people, measures })
+    }
+}
+
+/// Rules trust the evidence blindly, so what cannot be true is stopped here: a fault of the engine then
+/// costs an answer, not a patient's confidence.
+fn check_evidence(measure: Measure, cell: &RawCell, people: u64) -> Result<(), RawError> {
+    if cell.persons > people {
+        return Err(RawError::Evidence("more persons in a cell than in its whole group"));
+    }
+    let persons = i128::from(cell.persons);
+    match measure {
+        Measure::Persons if cell.figure != persons => {
+            Err(RawError::Evidence("a count of persons that differs from its persons"))
+        }
+        Measure::Rows if cell.figure < persons => {
+            Err(RawError::Evidence("fewer rows than persons who have them"))
+        }
+        Measure::Rows if cell.persons == 0 && cell.figure != 0 => {
+            Err(RawError::Evidence("rows of nobody"))
+        }
+        Measure::Total { .. } => check_total(cell),
+        Measure::Persons | Measure::Rows => Ok(()),
+    }
+}
+
+fn check_total(cell: &RawCell) -> Result<(), RawError> {
+    if cell.second > cell.largest || cell.clip > cell.second {
+        return Err(RawError::Evidence("largest contributions out of order"));
+    }
+    let within = |figure: i128, contribution: u128| {
+        // A product beyond 128 bits bounds every figure.
+        u128::from(cell.persons)
+            .checked_mul(contribution)
+            .is_none_or(|most| figure.unsigned_abs() <= most)
+    };
+    if !within(cell.figure, cell.largest) || !within(cell.clipped, cell.clip) {
+        return Err(RawError::Evidence("a total larger than its contributions together"));
+    }
+    Ok(())
+}
+
+impl fmt::Debug for RawAggregates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, columns) = (self.people.len(), self.measures.len());
+        write!(f, "RawAggregates({rows} rows x {columns} columns)")
+    }
+}

@@ -1,0 +1,136 @@
+//! One house: its folder opened, its parts put together, its port served.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use cordon_catalogue::Catalogue;
+use cordon_disclosure::{Ledger, Timestamp};
+use cordon_engine::{Engine, EngineSettings};
+use cordon_state::SqliteState;
+use cordon_store::Store;
+use cordon_wire::{
+    AgreementsInForce, Doors, FlightSettings, Identity, LocalIssuer, TrustedIssuer, Withdrawn,
+    WithdrawnUnknown,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::agreement_files;
+use crate::folder::Folder;
+use crate::own_views::OwnWork;
+use crate::settings::{LimitsFile, Settings};
+use crate::signals;
+
+/// A house that is ready to be served.
+pub(crate) struct House {
+    settings: Settings,
+    catalogue: Arc<Catalogue>,
+    agreements: AgreementsInForce,
+    state: Arc<SqliteState>,
+    engine: Arc<Engine>,
+}
+
+/// A house that is being served.
+pub(crate) struct Served {
+    serving: cordon_wire::Serving,
+    stop: CancellationToken,
+}
+
+impl House {
+    /// Opens the folder and everything in it.
+    pub(crate) async fn open(settings: Settings) -> anyhow::Result<Self> {
+        let folder = &settings.folder;
+        folder.create()?;
+        let catalogue = Arc::new(Catalogue::built_in().context("the built-in catalogue")?);
+        let store = open_store(folder, &catalogue).await?;
+        let state = SqliteState::open(folder.state())?;
+        let agreements = read_agreements(&settings, &catalogue)?;
+        let own = OwnWork { state: Arc::clone(&state), agreements: agreements.clone() };
+        let limits = EngineSettings { own_views: Some(Arc::new(own)), ..settings.limits.over(folder) };
+        let ledger: Arc<dyn Ledger> = Arc::clone(&state) as _;
+        let engine = Engine::new(Arc::clone(&catalogue), Arc::new(store), ledger, limits)
+            .context("the query engine cannot start")?;
+        Ok(Self { settings, catalogue, agreements, state, engine })
+    }
+
+    /// Opens the port.
+    pub(crate) async fn serve(self) -> anyhow::Result<Served> {
+        let Self { settings, catalogue, agreements, state, engine } = self;
+        let identity = identity(&settings, &state)?;
+        let doors = Doors { engine, agreements: agreements.clone(), identity, ledger: state };
+        let stop = CancellationToken::new();
+        let serving = cordon_wire::serve(doors, settings.flight, stop.clone()).await?;
+        tokio::spawn(agreement_files::follow(settings.agreements, catalogue, agreements));
+        Ok(Served { serving, stop })
+    }
+}
+
+impl Served {
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.serving.address()
+    }
+
+    /// Serves until the process is asked to stop, then lets calls under way finish. A second signal ends
+    /// them at once.
+    pub(crate) async fn until_stopped(self) -> anyhow::Result<()> {
+        let Self { serving, stop } = self;
+        let stopping = async {
+            signals::stop().await;
+            tracing::info!("stopping");
+            stop.cancel();
+            signals::stop().await;
+        };
+        tokio::select! {
+            finished = serving.finished() => Ok(finished?),
+            () = stopping => Ok(()),
+        }
+    }
+}
+
+/// The store of a folder.
+pub(crate) async fn open_store(folder: &Folder, catalogue: &Arc<Catalogue>) -> anyhow::Result<Store> {
+    let path = folder.store();
+    let store = Store::open(&path, Arc::clone(catalogue)).await;
+    store.with_context(|| format!("the store `{}` cannot be opened", path.display()))
+}
+
+fn read_agreements(settings: &Settings, catalogue: &Catalogue) -> anyhow::Result<AgreementsInForce> {
+    let folder = &settings.agreements;
+    let read = agreement_files::read(folder, catalogue)
+        .with_context(|| format!("the agreements in `{}` cannot be read", folder.display()))?;
+    Ok(AgreementsInForce::new(read.agreements))
+}
+
+fn identity(settings: &Settings, state: &Arc<SqliteState>) -> anyhow::Result<Identity> {
+    let mut issuers: Vec<TrustedIssuer> = settings.sign_in.issuers.clone();
+    if settings.sign_in.local {
+        issuers.push(LocalIssuer::open(&settings.folder.keys())?.trusted()?);
+    }
+    let state = Arc::clone(state);
+    let withdrawn: Arc<Withdrawn> = Arc::new(move |issuer, token_id| {
+        state.revoked(issuer, token_id).map_err(|error| WithdrawnUnknown(Box::new(error)))
+    });
+    Ok(Identity::new(issuers)?.with_withdrawn(withdrawn))
+}
+
+/// The limits that a house has when nobody wrote any, but for the deadline.
+pub(crate) fn limits(deadline_seconds: Option<std::num::NonZeroU64>) -> LimitsFile {
+    LimitsFile { deadline_seconds, ..LimitsFile::default() }
+}
+
+/// The settings of a house on this machine that trusts its own tokens only.
+pub(crate) fn local(folder: Folder, port: u16, limits: LimitsFile) -> Settings {
+    Settings {
+        agreements: folder.agreements(),
+        flight: FlightSettings { address: ([127, 0, 0, 1], port).into(), tls: None },
+        sign_in: crate::settings::SignIn { local: true, issuers: Vec::new() },
+        limits,
+        folder,
+    }
+}
+
+/// This moment, as the ledger has it.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

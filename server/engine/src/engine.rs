@@ -1,0 +1,432 @@
+//! The engine as the doors see it: the stages of a query, in order, on a runtime of their own.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use cordon_agreements::Permit;
+use cordon_catalogue::{Catalogue, TableName};
+use cordon_disclosure::{
+    AuditEvent, AuditOutcome, Code, Fingerprint, Ledger, Outcome, Question, Scope, Timestamp, release,
+};
+use cordon_store::{AsOf, Pinned, Store};
+use datafusion::common::ScalarValue;
+use datafusion::execution::session_state::SessionState;
+use sha2::{Digest, Sha256};
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::{Answer, Failure, Note, Prepared, Stop};
+use crate::authorise::authorise;
+use crate::execute::{self, Given};
+use crate::failure;
+use crate::guard::{self, Cut, GuardedPlan, Step};
+use crate::{finish, functions, parse, session, views};
+
+/// Limits of one server. Defaults suit two cores and a few gigabytes.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// Worker threads and scan partitions of inner plans.
+    pub threads: usize,
+    /// Memory of all running queries together, bytes.
+    pub memory_bytes: usize,
+    /// Spill space of one server, bytes.
+    pub spill_bytes: u64,
+    /// Where spills go; emptied at start.
+    pub spill_dir: PathBuf,
+    /// A query is stopped after this time.
+    pub deadline: Duration,
+    /// Queries planned or executed at once; others wait.
+    pub concurrency: usize,
+    /// Where the analyst's own work is read from (`my.queries` and the like).
+    pub own_views: Option<Arc<dyn OwnViews>>,
+}
+
+/// The analyst's own work as tables under `my`.
+pub trait OwnViews: Send + Sync + std::fmt::Debug {
+    /// The tables for this permit; the same names and schemas for everybody.
+    fn views(&self, permit: &Permit) -> BTreeMap<TableName, RecordBatch>;
+}
+
+/// A signed-in analyst's question. Proves nothing about the text.
+#[derive(Clone, Debug)]
+pub struct SubmittedSql {
+    /// Who asks, under which agreement, with which rights.
+    pub permit: Permit,
+    /// The text as sent.
+    pub text: String,
+    /// One row with one column per parameter, when the statement has any.
+    pub parameters: Option<RecordBatch>,
+    /// How the answer is wanted.
+    pub options: QueryOptions,
+    /// The door it came through: `flight`, `cli`.
+    pub door: &'static str,
+}
+
+/// How the answer is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueryOptions {
+    /// A `<column>_status` column beside every figure.
+    pub status_columns: bool,
+}
+
+/// Plans, guards, runs and releases.
+pub struct Engine {
+    inner: Arc<Inner>,
+    /// Planning and execution never run on the threads that serve connections. Taken at drop, so that
+    /// dropping an engine inside another runtime does not block.
+    runtime: Option<Runtime>,
+}
+
+struct Inner {
+    catalogue: Arc<Catalogue>,
+    store: Arc<Store>,
+    ledger: Arc<dyn Ledger>,
+    settings: EngineSettings,
+    state: SessionState,
+    slots: Semaphore,
+}
+
+/// A plan that may run, with all it was made from.
+struct Planned {
+    guarded: GuardedPlan,
+    prepared: Prepared,
+    pinned: Arc<Pinned>,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            threads,
+            memory_bytes: 2 << 30,
+            spill_bytes: 4 << 30,
+            spill_dir: std::env::temp_dir().join("cordon-spill"),
+            deadline: Duration::from_secs(120),
+            concurrency: threads * 2,
+            own_views: None,
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Engine {
+    /// An engine over a store and a ledger. Starts its own runtime: planning and execution never run on
+    /// the threads that serve connections.
+    ///
+    /// # Errors
+    /// When the spill folder or the threads cannot be had.
+    pub fn new(
+        catalogue: Arc<Catalogue>,
+        store: Arc<Store>,
+        ledger: Arc<dyn Ledger>,
+        settings: EngineSettings,
+    ) -> std::io::Result<Arc<Self>> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(settings.threads.max(1))
+            .thread_name("cordon-engine")
+            // Planning recurses over expressions; the limits on the text keep it far below this.
+            .thread_stack_size(16 << 20)
+            .enable_all()
+            .build()?;
+        let state = session::state(&settings)?;
+        let slots = Semaphore::new(settings.concurrency.max(1));
+        let inner = Arc::new(Inner { catalogue, store, ledger, settings, state, slots });
+        Ok(Arc::new(Self { inner, runtime: Some(runtime) }))
+    }
+
+    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<tokio::task::JoinHandle<T>> {
+        self.runtime.as_ref().map(|r| r.spawn(work))
+    }
+
+    /// Checks and plans without running: refusals about text and agreement come here already.
+    ///
+    /// # Errors
+    /// A refusal (recorded) or a failure.
+    pub async fn prepare(&self, sql: SubmittedSql) -> Result<Prepared, Stop> {
+        let inner = Arc::clone(&self.inner);
+        let query_id = new_id();
+        let work = async move {
+            let started = Instant::now();
+            let result = inner.plan(&sql, false, started).await.map(|p| p.prepared);
+            match result {
+                Ok(prepared) => Ok(prepared),
+                Err(stop) => Err(inner.record_stop(&query_id, &sql, "", stop).await),
+            }
+        };
+        self.joined(self.spawn(work)).await
+    }
+
+    /// Runs, releases, records and finishes. Dropping the future before release cancels the work;
+    /// `cancel` does so explicitly.
+    ///
+    /// # Errors
+    /// A refusal or a failure, recorded.
+    pub async fn run(&self, sql: SubmittedSql, cancel: CancellationToken) -> Result<Answer, Stop> {
+        let inner = Arc::clone(&self.inner);
+        let token = cancel.child_token();
+        // The caller goes away: the token falls, the work notices unless it is past release.
+        let _gone = token.clone().drop_guard();
+        let work = async move {
+            let query_id = new_id();
+            let mut versions = String::new();
+            match inner.answer(&query_id, &sql, &token, &mut versions).await {
+                Ok(answer) => Ok(answer),
+                Err(stop) => Err(inner.record_stop(&query_id, &sql, &versions, stop).await),
+            }
+        };
+        self.joined(self.spawn(work)).await
+    }
+
+    async fn joined<T>(&self, handle: Option<tokio::task::JoinHandle<Result<T, Stop>>>) -> Result<T, Stop> {
+        let Some(handle) = handle else { return Err(failure::internal("the engine has stopped")) };
+        match handle.await {
+            Ok(result) => result,
+            Err(error) => Err(failure::internal(if error.is_panic() { "a panic" } else { "a lost task" })),
+        }
+    }
+
+    /// The tables that exist for a permit (granted, reference, own views) with the schemas that exist
+    /// for it, by name.
+    pub fn visible_tables(&self, permit: &Permit) -> Vec<(TableName, SchemaRef)> {
+        views::visible(&self.inner.catalogue, permit, &self.inner.own_views(permit))
+    }
+
+    /// The names of the functions that an analyst may use: scalar numeric, string, date-time, aggregate.
+    pub fn function_names(&self) -> Vec<String> {
+        let state = &self.inner.state;
+        let mut names: Vec<String> = state
+            .scalar_functions()
+            .keys()
+            .chain(state.aggregate_functions().keys())
+            .chain(state.window_functions().keys())
+            .filter(|n| functions::is_known(n))
+            .cloned()
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The catalogue the engine answers from.
+    pub fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.inner.catalogue
+    }
+}
+
+impl Inner {
+    fn own_views(&self, permit: &Permit) -> BTreeMap<TableName, RecordBatch> {
+        self.settings.own_views.as_ref().map(|v| v.views(permit)).unwrap_or_default()
+    }
+
+    /// arrive, parse, authorise, guard: nothing runs.
+    async fn plan(self: &Arc<Self>, sql: &SubmittedSql, bound: bool, started: Instant) -> Result<Planned, Stop> {
+        let deadline = self.settings.deadline;
+        let slot = tokio::time::timeout(deadline.saturating_sub(started.elapsed()), self.slots.acquire())
+            .await
+            .map_err(|_| failure::of(Code::Overloaded))?
+            .map_err(|_| failure::of(Code::Overloaded))?;
+        let pinned = self.store.pin(&AsOf::Latest).await.map_err(|e| failure::store(&e))?;
+        let pinned = Arc::new(pinned);
+        let (inner, sql) = (Arc::clone(self), sql.clone());
+        // Planning does not yield: it runs on a thread that serves nobody else.
+        let planned = tokio::task::spawn_blocking(move || inner.plan_now(&sql, bound, pinned)).await;
+        drop(slot);
+        planned.map_err(|_| failure::internal("a panic in planning"))?
+    }
+
+    fn plan_now(&self, sql: &SubmittedSql, bound: bool, pinned: Arc<Pinned>) -> Result<Planned, Stop> {
+        let query = parse::parse(&sql.text)?;
+        let query = if bound || sql.parameters.is_some() { query.bind(sql.parameters.as_ref())? } else { query };
+        let query = query.with_today(today(&pinned));
+        let views = views::with_information_schema(&self.catalogue, &sql.permit, self.own_views(&sql.permit))
+            .map_err(|_| failure::internal("own views"))?;
+        let authorised = authorise(query, sql.permit.clone(), &self.catalogue, &views, &self.state)?;
+        let world = guard::World {
+            catalogue: &self.catalogue,
+            pinned: &pinned,
+            state: &self.state,
+            partitions: self.settings.threads.max(1),
+        };
+        let guarded = guard::guard(&authorised, &world)?;
+        let schema = finish::advertised(&guarded, sql.options);
+        let parameters = authorised
+            .parameters
+            .iter()
+            .enumerate()
+            .map(|(n, t)| Field::new(n.to_string(), t.clone().unwrap_or(DataType::Null), true))
+            .collect::<Vec<_>>();
+        let prepared = Prepared { schema, parameters: Arc::new(Schema::new(parameters)) };
+        Ok(Planned { guarded, prepared, pinned })
+    }
+
+    /// execute, release, finish.
+    async fn answer(
+        self: &Arc<Self>,
+        query_id: &str,
+        sql: &SubmittedSql,
+        cancel: &CancellationToken,
+        versions: &mut String,
+    ) -> Result<Answer, Stop> {
+        let started = Instant::now();
+        let Planned { guarded, prepared, pinned } = self.plan(sql, true, started).await?;
+        *versions = pinned.fingerprint();
+        let _slot = self.slots.acquire().await.map_err(|_| failure::of(Code::Overloaded))?;
+        let mut given = Given::default();
+        let mut extra = Vec::new();
+        for step in &guarded.steps {
+            match step {
+                Step::Cut(cut) => {
+                    let question = self.question(query_id, sql, cut, &given, versions);
+                    let profile = sql.permit.profile().as_ref().clone();
+                    let work = execute::cut(cut, &given, &self.state, guarded.one_row_joins, question, profile);
+                    let raw = self.stoppable(work, cancel, started).await?;
+                    // From here on the caller's going away changes nothing: the decision is made and recorded.
+                    let ledger = Arc::clone(&self.ledger);
+                    let outcome = tokio::task::spawn_blocking(move || release(raw, ledger.as_ref(), now()))
+                        .await
+                        .map_err(|_| failure::internal("a panic in release"))?
+                        .map_err(|e| failure::release(&e))?;
+                    match outcome {
+                        Outcome::Refused(refusal) => return Err(Stop::Refused(refusal)),
+                        Outcome::Released(table) => {
+                            note_treatments(&mut extra, &table);
+                            given.tables.insert(cut.id, table.batch().clone());
+                        }
+                    }
+                }
+                Step::Scalar { id, plan } => {
+                    let work = execute::scalar(plan.clone(), &given, &self.state, guarded.one_row_joins);
+                    let value: ScalarValue = self.stoppable(work, cancel, started).await?;
+                    given.values.insert(id.clone(), value);
+                }
+            }
+        }
+        let outer = given.fill(guarded.outer.clone()).map_err(|e| failure::engine(&e))?;
+        let batches = self.stoppable(execute::run(outer, &self.state, guarded.one_row_joins), cancel, started).await?;
+        let profile = sql.permit.profile();
+        let notes = finish::notes(&guarded, profile, extra);
+        let answer =
+            finish::answer(query_id.to_owned(), &guarded, &prepared, sql.options, &batches, notes, profile)
+                .map_err(|e| failure::engine(&e))?;
+        let rows = answer.batches.iter().map(|b| b.num_rows() as u64).sum();
+        let outcome = AuditOutcome::Released { rows, columns: answer.schema.fields().len() as u64 };
+        self.record(query_id, sql, versions, outcome).await?;
+        Ok(answer)
+    }
+
+    /// Runs work that touches patients' rows until it ends, the caller goes away, or the deadline comes.
+    async fn stoppable<T>(
+        &self,
+        work: impl Future<Output = datafusion::common::Result<T>>,
+        cancel: &CancellationToken,
+        started: Instant,
+    ) -> Result<T, Stop> {
+        let left = self.settings.deadline.saturating_sub(started.elapsed());
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(failure::of(Code::Cancelled)),
+            () = tokio::time::sleep(left) => Err(failure::of(Code::DeadlineReached)),
+            result = work => result.map_err(|e| failure::engine(&e)),
+        }
+    }
+
+    /// What a table is computed from, as one digest: inner plan, earlier values, permit, versions.
+    fn question(&self, query_id: &str, sql: &SubmittedSql, cut: &Cut, given: &Given, versions: &str) -> Question {
+        let mut digest = Sha256::new();
+        let mut part = |text: &str| {
+            digest.update((text.len() as u64).to_le_bytes());
+            digest.update(text.as_bytes());
+        };
+        part(versions);
+        part(&sql.permit.fingerprint());
+        part(&cut.inner.display_indent_schema().to_string());
+        part(&format!("{:?}", cut.measures));
+        part(&cut.domain.as_ref().map(|d| format!("{:?}", d.sets)).unwrap_or_default());
+        let mut values: Vec<_> = given.values.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+        values.sort();
+        part(&values.join(","));
+        let mut tables: Vec<_> = given.tables.iter().collect();
+        tables.sort_by_key(|(id, _)| **id);
+        for (id, table) in tables {
+            part(&format!("{id}={table:?}"));
+        }
+        Question {
+            query_id: query_id.to_owned(),
+            analyst: sql.permit.analyst().to_string(),
+            agreement: sql.permit.agreement().to_string(),
+            scope: Scope(format!("{versions} {:?} {}", sql.permit.opt_outs(), sql.permit.profile().name())),
+            fingerprint: Fingerprint(digest.finalize().into()),
+        }
+    }
+
+    async fn record(&self, query_id: &str, sql: &SubmittedSql, versions: &str, outcome: AuditOutcome) -> Result<(), Stop> {
+        let event = AuditEvent {
+            query_id: query_id.to_owned(),
+            analyst: sql.permit.analyst().to_string(),
+            agreement: sql.permit.agreement().to_string(),
+            door: sql.door.to_owned(),
+            sql: sql.text.clone(),
+            fingerprint: Fingerprint(Sha256::digest(sql.text.as_bytes()).into()),
+            versions: versions.to_owned(),
+            outcome,
+        };
+        let ledger = Arc::clone(&self.ledger);
+        tokio::task::spawn_blocking(move || ledger.record(&event, now()))
+            .await
+            .map_err(|_| failure::internal("a panic in the ledger"))?
+            .map(|_| ())
+            .map_err(|e| failure::ledger(&e))
+    }
+
+    /// A refusal leaves only when it is recorded; else the ledger's own failure leaves.
+    async fn record_stop(&self, query_id: &str, sql: &SubmittedSql, versions: &str, stop: Stop) -> Stop {
+        let outcome = match &stop {
+            Stop::Refused(refusal) => AuditOutcome::Refused(refusal.code.id().to_owned()),
+            Stop::Failed(Failure { code, .. }) => AuditOutcome::Failed(code.id().to_owned()),
+        };
+        match self.record(query_id, sql, versions, outcome).await {
+            Ok(()) => stop,
+            Err(unrecorded) => unrecorded,
+        }
+    }
+}
+
+fn note_treatments(notes: &mut Vec<Note>, table: &cordon_disclosure::ReleasedTable) {
+    let texts = table.measures().iter().map(|m| m.treatment.clone()).chain(table.notes().iter().cloned());
+    for text in texts {
+        let note = Note { column: None, text };
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+}
+
+/// The day the data speak of: the newest commit of the pinned tables, so that the same question keeps
+/// its meaning until the data change.
+fn today(pinned: &Pinned) -> chrono::NaiveDate {
+    pinned
+        .tables()
+        .filter_map(|t| pinned.committed_at(t))
+        .max()
+        .map_or(chrono::NaiveDate::default(), |t| t.date_naive())
+}
+
+fn now() -> Timestamp {
+    Timestamp(chrono::Utc::now().timestamp_millis())
+}
+
+fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}

@@ -1,0 +1,193 @@
+//! Running plans. Figures leave this module only as `RawAggregates`, or out of plans that hold no
+//! patient's row.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
+use arrow_schema::{DataType, Field, Schema};
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take;
+use cordon_disclosure::{Measure, Profile, Question, RawAggregates, RawMeasure};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result, ScalarValue, internal_err};
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::physical_plan::{ExecutionPlan, collect};
+
+use crate::evidence;
+use crate::guard::{Cut, Domain};
+use crate::released::ReleasedSource;
+
+/// Most rows of a public domain that are emitted; beyond, only groups that pass are shown.
+const MAX_DOMAIN: usize = 20_000;
+
+/// What earlier steps gave: released tables by cut, values by placeholder.
+#[derive(Default)]
+pub(crate) struct Given {
+    pub(crate) tables: HashMap<usize, RecordBatch>,
+    pub(crate) values: HashMap<String, ScalarValue>,
+}
+
+impl Given {
+    /// The plan with released tables and values put in.
+    pub(crate) fn fill(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let filled = plan.transform_up(|node| {
+            let node = match node {
+                LogicalPlan::TableScan(ref scan) => match scan.source.downcast_ref::<ReleasedSource>() {
+                    Some(source) => {
+                        let Some(batch) = self.tables.get(&source.cut) else {
+                            return internal_err!("a released table is missing");
+                        };
+                        let table = Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch.clone()]])?);
+                        let scan = TableScan::try_new(scan.table_name.clone(), provider_as_source(table), None, vec![], None)?;
+                        Transformed::yes(LogicalPlan::TableScan(scan))
+                    }
+                    None => Transformed::no(node),
+                },
+                other => Transformed::no(other),
+            };
+            node.transform_data(|n| {
+                n.map_expressions(|e| {
+                    e.transform_up(|e| {
+                        Ok(match e {
+                            Expr::Placeholder(ref p) => match self.values.get(&p.id) {
+                                Some(value) => Transformed::yes(Expr::Literal(value.clone(), None)),
+                                None => Transformed::no(e),
+                            },
+                            other => Transformed::no(other),
+                        })
+                    })
+                })
+            })
+        })?;
+        filled.data.recompute_schema()
+    }
+}
+
+/// Optimises, plans and runs; refuses joins that cannot be stopped.
+pub(crate) async fn run(plan: LogicalPlan, state: &SessionState, one_row_joins: bool) -> Result<Vec<RecordBatch>> {
+    let optimised = state.optimize(&plan)?;
+    let physical = state.query_planner().create_physical_plan(&optimised, state).await?;
+    check_physical(&physical, one_row_joins)?;
+    collect(physical, state.task_ctx()).await
+}
+
+/// Joins without an equality do not yield to cancellation: only those with at most one row may run.
+fn check_physical(plan: &Arc<dyn ExecutionPlan>, one_row_joins: bool) -> Result<()> {
+    plan.apply(|node| match node.name() {
+        "CrossJoinExec" | "NestedLoopJoinExec" if !one_row_joins => {
+            Err(DataFusionError::Plan("a join without an equality".to_owned()))
+        }
+        "RecursiveQueryExec" | "UnnestExec" | "AnalyzeExec" | "ExplainExec" | "DataSinkExec" => {
+            Err(DataFusionError::Plan("a node that is not offered".to_owned()))
+        }
+        _ => Ok(TreeNodeRecursion::Continue),
+    })?;
+    Ok(())
+}
+
+/// Runs an inner plan and reads figures and evidence.
+pub(crate) async fn cut(
+    cut: &Cut,
+    given: &Given,
+    state: &SessionState,
+    one_row_joins: bool,
+    question: Question,
+    profile: Profile,
+) -> Result<RawAggregates> {
+    let batches = run(given.fill(cut.inner.clone())?, state, one_row_joins).await?;
+    let schema = Arc::new(cut.inner.schema().as_arrow().clone());
+    let whole = match batches.first() {
+        Some(first) => concat_batches(&first.schema(), &batches)?,
+        None => RecordBatch::new_empty(schema),
+    };
+    let key_fields: Vec<Field> = (0..cut.keys).map(|n| cut.schema.field(n).clone()).collect();
+    let key_schema = Arc::new(Schema::new(key_fields));
+    let keys: Vec<ArrayRef> = whole.columns().iter().take(cut.keys).cloned().collect();
+    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(whole.num_rows()));
+    let keys = RecordBatch::try_new_with_options(Arc::clone(&key_schema), keys, &options)?;
+    let mut cells = Vec::new();
+    for column in whole.columns().iter().skip(cut.keys) {
+        cells.push(evidence::read(column)?);
+    }
+    let Some(people) = cells.first().map(|c| c.iter().map(|cell| cell.persons).collect()) else {
+        return internal_err!("an inner plan has evidence");
+    };
+    let mut measures = Vec::new();
+    for (n, (measure, number)) in cut.measures.iter().enumerate() {
+        let Some(read) = cells.get(*number) else {
+            return internal_err!("a measure has evidence");
+        };
+        let mut cells = read.clone();
+        if *measure == Measure::Persons {
+            for cell in &mut cells {
+                cell.figure = i128::from(cell.persons);
+                cell.clipped = cell.figure;
+            }
+        }
+        measures.push(RawMeasure { name: cut.schema.field(cut.keys + n).name().clone(), measure: *measure, cells });
+    }
+    let domain = match &cut.domain {
+        Some(domain) => domain_rows(domain, &key_schema, state).await?,
+        None => None,
+    };
+    RawAggregates::new(question, profile, keys, people, measures, domain).map_err(|e| DataFusionError::External(Box::new(e)))
+}
+
+/// All combinations of the keys' public values, for every grouping set; none when they are too many.
+async fn domain_rows(domain: &Domain, schema: &Arc<Schema>, state: &SessionState) -> Result<Option<RecordBatch>> {
+    let mut lists = Vec::new();
+    for plan in &domain.values {
+        let batches = run(plan.clone(), state, false).await?;
+        let list = match batches.first() {
+            Some(first) => concat_batches(&first.schema(), &batches)?,
+            None => RecordBatch::new_empty(Arc::new(plan.schema().as_arrow().clone())),
+        };
+        lists.push(Arc::clone(list.column(0)));
+    }
+    let grouping = schema.fields().len() > lists.len();
+    let mut parts = Vec::new();
+    let mut rows = 0usize;
+    for set in &domain.sets {
+        let Some(size) = set.iter().try_fold(1usize, |n, k| n.checked_mul(lists.get(*k).map_or(0, |l| l.len()))) else {
+            return Ok(None);
+        };
+        rows += size;
+        if rows > MAX_DOMAIN {
+            return Ok(None);
+        }
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        let mut repeat = size;
+        for (k, list) in lists.iter().enumerate() {
+            if set.contains(&k) && !list.is_empty() {
+                repeat /= list.len();
+                let picks: UInt32Array = (0..size).map(|row| u32::try_from((row / repeat.max(1)) % list.len()).ok()).collect();
+                columns.push(take(list, &picks, None)?);
+            } else {
+                columns.push(new_null_array(list.data_type(), size));
+            }
+        }
+        if grouping {
+            // DataFusion: one bit per key, the first key in the highest, set where the key is left out.
+            let id = (0..lists.len()).fold(0u64, |id, k| (id << 1) | u64::from(!set.contains(&k)));
+            let id = ScalarValue::UInt64(Some(id)).cast_to(schema.field(lists.len()).data_type())?;
+            columns.push(id.to_array_of_size(size)?);
+        }
+        parts.push(RecordBatch::try_new(Arc::clone(schema), columns)?);
+    }
+    Ok(Some(concat_batches(schema, &parts)?))
+}
+
+/// The one value of a scalar subquery's outer plan; null when it gave no row.
+pub(crate) async fn scalar(plan: LogicalPlan, given: &Given, state: &SessionState, one_row_joins: bool) -> Result<ScalarValue> {
+    let data_type = plan.schema().fields().first().map_or(DataType::Null, |f| f.data_type().clone());
+    let batches = run(given.fill(plan)?, state, one_row_joins).await?;
+    let mut rows = batches.iter().filter(|b| b.num_rows() > 0);
+    match (rows.next(), rows.next()) {
+        (None, _) => ScalarValue::try_from(&data_type),
+        (Some(batch), None) if batch.num_rows() == 1 => ScalarValue::try_from_array(batch.column(0), 0),
+        _ => internal_err!("a scalar subquery gave several rows"),
+    }
+}

@@ -1,0 +1,124 @@
+//! The last stage: the outer plan over released tables, its columns as advertised, notes in the metadata.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow_cast::cast;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
+use cordon_disclosure::Profile;
+use datafusion::common::Result;
+
+use crate::answer::{Answer, Note, Prepared};
+use crate::engine::QueryOptions;
+use crate::guard::{Figure, GuardedPlan};
+
+/// Metadata key of the query id.
+const QUERY_ID: &str = "cordon.query_id";
+/// Metadata key of the notes, JSON.
+const NOTES: &str = "cordon.notes";
+/// Metadata key of the profile's name.
+const POLICY: &str = "cordon.policy_version";
+/// Field metadata: what was done to a figure.
+const TREATMENT: &str = "cordon.treatment";
+
+/// What an answer of this plan looks like: every column nullable, a status column beside every figure
+/// where wanted.
+pub(crate) fn advertised(plan: &GuardedPlan, options: QueryOptions) -> SchemaRef {
+    let mut fields = Vec::new();
+    for (index, field) in plan.outer.schema().fields().iter().enumerate() {
+        let data_type = plain_type(field.data_type());
+        let figure = plan.columns.get(index).copied().unwrap_or_default();
+        let metadata = treatment(figure).map(|t| HashMap::from([(TREATMENT.to_owned(), t.to_owned())])).unwrap_or_default();
+        fields.push(Field::new(field.name(), data_type, true).with_metadata(metadata));
+        if options.status_columns && figure != Figure::No {
+            fields.push(Field::new(format!("{}_status", field.name()), DataType::Utf8, true));
+        }
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// Types that every client reads.
+fn plain_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::Dictionary(_, value) => plain_type(value),
+        DataType::Null => DataType::Utf8,
+        other => other.clone(),
+    }
+}
+
+fn treatment(figure: Figure) -> Option<&'static str> {
+    match figure {
+        Figure::No => None,
+        Figure::Direct => Some("released"),
+        Figure::Derived => Some("derived"),
+    }
+}
+
+/// What was done, in words.
+pub(crate) fn notes(plan: &GuardedPlan, profile: &Profile, extra: Vec<Note>) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if plan.columns.iter().any(|f| *f != Figure::No) {
+        notes.push(Note {
+            column: None,
+            text: format!(
+                "figures that rest on fewer than {} people are suppressed; a missing or null figure may be none or a few",
+                profile.threshold()
+            ),
+        });
+    }
+    notes.extend(extra);
+    for (index, field) in plan.outer.schema().fields().iter().enumerate() {
+        if plan.columns.get(index) == Some(&Figure::Derived) {
+            notes.push(Note {
+                column: Some(field.name().clone()),
+                text: "computed from released figures; it leaves out what is suppressed".to_owned(),
+            });
+        }
+    }
+    notes
+}
+
+/// Puts the outer plan's rows into the advertised form.
+pub(crate) fn answer(
+    query_id: String,
+    plan: &GuardedPlan,
+    prepared: &Prepared,
+    options: QueryOptions,
+    batches: &[RecordBatch],
+    notes: Vec<Note>,
+    profile: &Profile,
+) -> Result<Answer> {
+    let metadata = HashMap::from([
+        (QUERY_ID.to_owned(), query_id.clone()),
+        (NOTES.to_owned(), serde_json::to_string(&notes).unwrap_or_default()),
+        (POLICY.to_owned(), profile.name().to_owned()),
+    ]);
+    let schema = Arc::new(prepared.schema.as_ref().clone().with_metadata(metadata));
+    let mut finished = Vec::new();
+    if let Some(first) = batches.first() {
+        let whole = concat_batches(&first.schema(), batches)?;
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for (index, column) in whole.columns().iter().enumerate() {
+            let figure = plan.columns.get(index).copied().unwrap_or_default();
+            let wanted = schema.field(columns.len()).data_type();
+            columns.push(if column.data_type() == wanted { Arc::clone(column) } else { cast(column, wanted)? });
+            if options.status_columns && figure != Figure::No {
+                columns.push(statuses(column, figure));
+            }
+        }
+        let row_count = arrow_array::RecordBatchOptions::new().with_row_count(Some(whole.num_rows()));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &row_count)?;
+        if batch.num_rows() > 0 {
+            finished.push(batch);
+        }
+    }
+    Ok(Answer { query_id, schema, batches: finished, notes })
+}
+
+fn statuses(column: &ArrayRef, figure: Figure) -> ArrayRef {
+    let missing = if figure == Figure::Direct { "suppressed" } else { "derived" };
+    Arc::new((0..column.len()).map(|row| Some(if column.is_null(row) { missing } else { "released" })).collect::<StringArray>())
+}

@@ -1,0 +1,311 @@
+//! The cut: where rows of several persons are first put together, the plan ends in evidence, and what
+//! stands above reads a released table.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use cordon_catalogue::{Domain as PublicDomain, TableKind};
+use cordon_disclosure::{Code, Measure, Refusal};
+use datafusion::common::{Column, Result as DfResult};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, GroupingSet};
+use datafusion::logical_expr::{
+    Aggregate, AggregateUDF, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection, TableScan, col, lit,
+};
+
+use super::measures::{Derivation, Request, Requests, ratio};
+use super::open::GroupExprs;
+use super::person::person_of;
+use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Origin, Rel};
+use super::{Guard, Step, internal, renamed, total};
+use crate::evidence::Evidence;
+use crate::released::ReleasedSource;
+
+/// Most group columns beside the period.
+const MAX_KEYS: usize = 4;
+
+/// One inner plan and what becomes of its figures.
+pub(crate) struct Cut {
+    pub(crate) id: usize,
+    /// Keys `_g0…`, `__grouping_id` where there are grouping sets, then evidence `_e0…`; `_e0` is of every row
+    pub(crate) inner: LogicalPlan,
+    pub(crate) keys: usize,
+    /// Each measure with the number of the evidence it is read from.
+    pub(crate) measures: Vec<(Measure, usize)>,
+    /// Name and type of the released table's columns.
+    pub(crate) schema: SchemaRef,
+    /// The complete list of possible keys, where it is public.
+    pub(crate) domain: Option<Domain>,
+}
+
+/// A public domain: for each key the plan that lists its values; for each grouping set the keys it shows.
+pub(crate) struct Domain {
+    pub(crate) values: Vec<LogicalPlan>,
+    /// Which keys stand in each grouping set; one set of all without grouping sets.
+    pub(crate) sets: Vec<BTreeSet<usize>>,
+}
+
+impl Guard<'_> {
+    pub(super) fn cut(&mut self, a: &Aggregate, input: &Rel, top: bool) -> Result<Rel, Refusal> {
+        let person = person_of(input)?;
+        let groups: Vec<Expr> = a.group_expr_distinct()?.into_iter().cloned().collect();
+        let keys = self.keys(&groups, input)?;
+        let mut requests = Requests::default();
+        let derivations = a
+            .aggr_expr
+            .iter()
+            .map(|e| self.measure(e, input, &mut requests))
+            .collect::<Result<Vec<_>, _>>()?;
+        let sets = grouping_sets(a, &groups)?;
+        let (evidence, measures) = evidence_of(&requests);
+        let inner = self.inner(input, person, &groups, sets.as_deref(), &evidence).map_err(internal)?;
+        let schema = released_schema(&inner, groups.len(), sets.is_some(), &requests);
+        let domain = if top && !derivations.is_empty() { self.domain(&keys, sets.as_deref(), input) } else { None };
+        let id = self.cuts;
+        self.cuts += 1;
+        let key_columns = groups.len() + usize::from(sets.is_some());
+        self.steps.push(Step::Cut(Box::new(Cut { id, inner, keys: key_columns, measures, schema: Arc::clone(&schema), domain })));
+        self.above(a, id, schema, keys, sets.is_some(), &derivations)
+    }
+
+    /// Checks the group columns and says what they are.
+    fn keys(&mut self, groups: &[Expr], input: &Rel) -> Result<Vec<Facts>, Refusal> {
+        let mut keys = Vec::new();
+        for group in groups {
+            let facts = self.read(input, |l| l.value(group))?;
+            if facts.singles_out {
+                let name = group.column_refs().into_iter().map(|c| c.name.clone()).min().unwrap_or_default();
+                let place = super::language::first_column(group).and_then(|c| crate::authorise::span_place(c.spans()));
+                return Err(Refusal::new(Code::NotGroupable, format!("`{}` is not for grouping", crate::parse::shorten(&name)))
+                    .at(place));
+            }
+            keys.push(facts);
+        }
+        let counted = keys.iter().zip(groups).filter(|(f, g)| !f.constant && !self.is_period(f, g, input)).count();
+        if counted > MAX_KEYS {
+            return Err(Refusal::new(Code::TooManyKeys, format!("the table has {counted} group columns beside the period"))
+                .at(self.spots.only("group")));
+        }
+        Ok(keys)
+    }
+
+    /// Computed from dates or the financial year only.
+    fn is_period(&self, facts: &Facts, _group: &Expr, _input: &Rel) -> bool {
+        !facts.sources.is_empty()
+            && facts.sources.iter().all(|(table, column)| {
+                self.catalogue.table(table).is_some_and(|t| {
+                    let year = matches!(&t.kind, TableKind::Protected { year, .. } if year == column);
+                    year || t.column(column.as_str()).is_some_and(|c| c.data_type == DataType::Date32)
+                })
+            })
+    }
+
+    /// Aggregate(keys, evidence) over Projection(keys, person, contributions).
+    fn inner(
+        &self,
+        input: &Rel,
+        person: Column,
+        groups: &[Expr],
+        sets: Option<&[Vec<usize>]>,
+        evidence: &[(Expr, Option<(i128, i128)>)],
+    ) -> DfResult<LogicalPlan> {
+        let schema = input.plan.schema();
+        let mut below = Vec::new();
+        for (n, group) in groups.iter().enumerate() {
+            below.push(total::total(group.clone(), schema)?.alias(format!("_g{n}")));
+        }
+        below.push(Expr::Column(person).alias("_p"));
+        for (n, (contribution, _)) in evidence.iter().enumerate() {
+            below.push(contribution.clone().alias(format!("_v{n}")));
+        }
+        let lower = Projection::try_new(below, Arc::new(input.plan.clone()))?;
+        let key = |n: usize| col(format!("_g{n}"));
+        let group_expr = match sets {
+            None => (0..groups.len()).map(key).collect(),
+            Some(sets) => vec![Expr::GroupingSet(GroupingSet::GroupingSets(
+                sets.iter().map(|set| set.iter().copied().map(key).collect()).collect(),
+            ))],
+        };
+        let threshold = self.permit.profile().threshold();
+        let aggregates = evidence
+            .iter()
+            .enumerate()
+            .map(|(n, (_, bounds))| {
+                let func = Arc::new(AggregateUDF::from(Evidence::new(threshold, *bounds)));
+                let params = AggregateFunctionParams {
+                    args: vec![col("_p"), col(format!("_v{n}"))],
+                    distinct: false,
+                    filter: None,
+                    order_by: vec![],
+                    null_treatment: None,
+                };
+                Expr::AggregateFunction(AggregateFunction { func, params }).alias(format!("_e{n}"))
+            })
+            .collect();
+        let lower = Arc::new(LogicalPlan::Projection(lower));
+        Aggregate::try_new(lower, group_expr, aggregates).map(LogicalPlan::Aggregate)
+    }
+
+    /// A projection over the released table with the aggregate's own names and types.
+    fn above(
+        &mut self,
+        a: &Aggregate,
+        id: usize,
+        schema: SchemaRef,
+        keys: Vec<Facts>,
+        sets: bool,
+        derivations: &[Derivation],
+    ) -> Result<Rel, Refusal> {
+        let name = format!("_cut{id}");
+        let source = Arc::new(ReleasedSource { cut: id, schema: Arc::clone(&schema) });
+        let scan = TableScan::try_new(name.as_str(), source, None, vec![], None).map_err(internal)?;
+        let column = |n: usize| Expr::Column(Column::new(Some(name.as_str()), schema.field(n).name()));
+        let first = keys.len() + usize::from(sets);
+        let mut exprs = Vec::new();
+        let mut columns: Vec<Facts> = keys
+            .into_iter()
+            .map(|k| Facts { class: ColumnClass::Plain, number: super::relation::Number::Other, ..k })
+            .collect();
+        if sets {
+            columns.push(Facts::default());
+        }
+        for index in 0..first {
+            let wanted = a.schema.field(index).data_type();
+            let have = schema.field(index).data_type();
+            let key = if wanted == have { column(index) } else { total::try_cast(column(index), wanted) };
+            exprs.push(renamed(key, a.schema.qualified_field(index)));
+        }
+        let digits = self.permit.profile().significant_digits();
+        for (n, derivation) in derivations.iter().enumerate() {
+            let wanted = a.schema.field(first + n).data_type();
+            let figure = match derivation {
+                Derivation::Plain(m) => column(first + m),
+                Derivation::Mean { total, rows } => {
+                    total::Significant::call(digits, ratio(column(first + total), column(first + rows)))
+                }
+            };
+            let have = figure.get_type(&scan.projected_schema).map_err(internal)?;
+            let figure = if *wanted == have { figure } else { total::try_cast(figure, wanted) };
+            exprs.push(renamed(figure, a.schema.qualified_field(first + n)));
+            columns.push(Facts { figure: Figure::Direct, ..Facts::default() });
+        }
+        let plan = Projection::try_new(exprs, Arc::new(LogicalPlan::TableScan(scan)))
+            .map(LogicalPlan::Projection)
+            .map_err(internal)?;
+        let open = Open { keys: vec![(0..first).collect()], released: true, literal: false };
+        Ok(Rel { plan, columns, kind: Kind::Open(open) })
+    }
+
+    /// The complete list of possible keys: where every key is a plain column of a table of patients with a
+    /// public domain. Values that the statement's or the permit's own filters exclude are left out.
+    fn domain(&self, keys: &[Facts], sets: Option<&[Vec<usize>]>, input: &Rel) -> Option<Domain> {
+        if keys.is_empty() {
+            return None;
+        }
+        let restrictions = &input.personal()?.restrictions;
+        let values = keys
+            .iter()
+            .map(|k| {
+                let origin = k.origin.as_ref()?;
+                self.catalogue.table(&origin.0)?.is_protected().then_some(())?;
+                self.domain_of(origin, restrictions).ok()?
+            })
+            .collect::<Option<Vec<_>>>()?;
+        let sets = match sets {
+            Some(sets) => sets.iter().map(|s| s.iter().copied().collect()).collect(),
+            None => vec![(0..keys.len()).collect()],
+        };
+        Some(Domain { values, sets })
+    }
+
+    fn domain_of(&self, origin: &Origin, restrictions: &[(Origin, Expr)]) -> DfResult<Option<LogicalPlan>> {
+        let Some(described) = self.catalogue.table(&origin.0).and_then(|t| t.column(origin.1.as_str())) else {
+            return Ok(None);
+        };
+        let name = origin.1.as_str();
+        let listed = match &described.domain {
+            None => return Ok(None),
+            Some(PublicDomain::Codes) => {
+                let rows = described.codes.iter().map(|c| vec![lit(c.code.clone())]).collect::<Vec<_>>();
+                LogicalPlanBuilder::values(rows)?.project(vec![col("column1").alias(name)])?
+            }
+            Some(PublicDomain::Bounds) => {
+                let Some(bounds) = described.bounds else { return Ok(None) };
+                #[expect(clippy::cast_possible_truncation, reason = "the catalogue holds at most 200 whole values")]
+                let rows = (bounds.min as i64..=bounds.max as i64).map(|v| vec![lit(v)]).collect::<Vec<_>>();
+                LogicalPlanBuilder::values(rows)?.project(vec![col("column1").alias(name)])?
+            }
+            Some(PublicDomain::Table { table, column }) => {
+                let Some(provider) = self.pinned.provider(table, 1) else { return Ok(None) };
+                LogicalPlanBuilder::scan("listed", provider_as_source(provider), None)?
+                    .project(vec![col(column.as_str()).alias(name)])?
+                    .filter(col(name).is_not_null())?
+                    .distinct()?
+            }
+        };
+        let mut listed = listed.project(vec![total::try_cast(col(name), &described.data_type).alias(name)])?;
+        for (_, predicate) in restrictions.iter().filter(|(o, _)| o == origin) {
+            listed = listed.filter(predicate.clone())?;
+        }
+        listed.build().map(Some)
+    }
+}
+
+/// What must be gathered, each once, and which of it each measure is read from. The first is of every
+/// row: it decides which groups are there at all.
+fn evidence_of(requests: &Requests) -> (Vec<(Expr, Option<(i128, i128)>)>, Vec<(Measure, usize)>) {
+    let mut evidence = vec![(lit(1i64), None)];
+    let measures = requests
+        .all
+        .iter()
+        .map(|Request { measure, contribution, bounds }| {
+            let wanted = (contribution.clone(), *bounds);
+            let number = evidence.iter().position(|e| *e == wanted).unwrap_or_else(|| {
+                evidence.push(wanted);
+                evidence.len() - 1
+            });
+            (*measure, number)
+        })
+        .collect();
+    (evidence, measures)
+}
+
+/// Which group expressions stand in each grouping set; none without grouping sets.
+fn grouping_sets(a: &Aggregate, groups: &[Expr]) -> Result<Option<Vec<Vec<usize>>>, Refusal> {
+    let [Expr::GroupingSet(set)] = a.group_expr.as_slice() else { return Ok(None) };
+    let number = |e: &Expr| groups.iter().position(|g| g == e);
+    let sets: Option<Vec<Vec<usize>>> = match set {
+        GroupingSet::GroupingSets(sets) => sets.iter().map(|s| s.iter().map(number).collect()).collect(),
+        GroupingSet::Rollup(exprs) => (0..=exprs.len()).rev().map(|n| exprs.iter().take(n).map(number).collect()).collect(),
+        GroupingSet::Cube(exprs) => (0..1usize << exprs.len().min(16))
+            .map(|mask| {
+                exprs.iter().enumerate().filter(|(n, _)| mask & (1 << n) == 0).map(|(_, e)| number(e)).collect()
+            })
+            .collect(),
+    };
+    match sets {
+        Some(sets) if sets.len() <= 64 => Ok(Some(sets)),
+        _ => Err(Refusal::new(Code::TooManyKeys, "the statement has more than 64 grouping sets")),
+    }
+}
+
+fn released_schema(inner: &LogicalPlan, groups: usize, sets: bool, requests: &Requests) -> SchemaRef {
+    let mut fields = Vec::new();
+    for index in 0..groups {
+        let data_type = inner.schema().field(index).data_type().clone();
+        fields.push(Field::new(format!("_g{index}"), data_type, true));
+    }
+    if sets {
+        let data_type = inner.schema().field(groups).data_type().clone();
+        fields.push(Field::new(Aggregate::INTERNAL_GROUPING_ID, data_type, true));
+    }
+    for (n, request) in requests.all.iter().enumerate() {
+        let data_type = match request.measure {
+            Measure::Persons | Measure::Rows => DataType::Int64,
+            Measure::Total { decimals } => DataType::Decimal128(38, decimals.cast_signed()),
+        };
+        fields.push(Field::new(format!("_m{n}"), data_type, true));
+    }
+    Arc::new(Schema::new(fields))
+}

@@ -1,0 +1,318 @@
+//! Joins: patients' rows meet only rows of the same patient, or rows of nobody on a whole key.
+
+use std::sync::Arc;
+
+use cordon_disclosure::{Code, Refusal};
+use datafusion::common::{Column, JoinConstraint, JoinType};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection};
+
+use super::person::is_pseudonym;
+use super::relation::{Facts, Figure, Kind, Open, Personal, Rel};
+use super::{Guard, internal, renamed, total};
+
+/// Which side a row of the join always has a person from.
+enum Side {
+    Left,
+    Right,
+}
+
+impl Guard<'_> {
+    pub(super) fn join(&mut self, j: &Join) -> Result<Rel, Refusal> {
+        let left = self.visit(&j.left, false)?;
+        let right = self.visit(&j.right, false)?;
+        self.not_limited(&left)?;
+        self.not_limited(&right)?;
+        match (left.personal().is_some(), right.personal().is_some()) {
+            (false, false) => self.open_join(j, left, right),
+            (true, true) => self.persons_join(j, left, right),
+            _ => self.mixed_join(j, left, right),
+        }
+    }
+
+    fn refuse(&self, code: Code, what: &str) -> Refusal {
+        let set = ["intersect", "except"].iter().find_map(|w| self.spots.only(w));
+        let code = if set.is_some() { Code::SetOperation } else { code };
+        Refusal::new(code, what).at(set.or_else(|| self.spots.only("join")))
+    }
+
+    /// Both sides are patients': the person of both must be equated.
+    fn persons_join(&mut self, j: &Join, left: Rel, right: Rel) -> Result<Rel, Refusal> {
+        if j.join_type == JoinType::Full {
+            return Err(self.refuse(Code::FullJoin, "a FULL join of two tables of patients is not offered"));
+        }
+        let by_person = j.on.iter().any(|(l, r)| is_pseudonym(l, &left) && is_pseudonym(r, &right));
+        if !by_person {
+            let what = "two tables of patients are joined, but not by person";
+            return Err(if j.on.is_empty() {
+                self.refuse(Code::CrossJoin, "two tables of patients are joined without an equality").instead(
+                    "add `a.pseudo_hesid = b.pseudo_hesid` to the join",
+                )
+            } else {
+                self.refuse(Code::JoinNotByPerson, what)
+            });
+        }
+        let (Some(l), Some(r)) = (left.personal().cloned(), right.personal().cloned()) else {
+            return Err(self.refuse(Code::PlanNotOffered, "a join of this kind is not offered"));
+        };
+        let base = match j.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => l.base.clone(),
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => r.base.clone(),
+            _ if r.one_per_person && j.join_type != JoinType::Right => l.base.clone(),
+            _ if l.one_per_person && j.join_type != JoinType::Left => r.base.clone(),
+            _ => None,
+        };
+        let one_per_person = match j.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => l.one_per_person,
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => r.one_per_person,
+            _ => l.one_per_person && r.one_per_person,
+        };
+        let side = match j.join_type {
+            JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => Side::Right,
+            _ => Side::Left,
+        };
+        let mut restrictions = Vec::new();
+        if !matches!(j.join_type, JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark) {
+            restrictions.extend(l.restrictions);
+        }
+        if matches!(j.join_type, JoinType::Inner | JoinType::Right | JoinType::RightSemi) {
+            restrictions.extend(r.restrictions);
+        }
+        let kind = Personal { base, one_per_person, limited: false, restrictions };
+        self.build(j, left, right, side, kind)
+    }
+
+    /// One side is patients': the other is joined on a whole key of its own, so that no patient's row repeats.
+    fn mixed_join(&mut self, j: &Join, left: Rel, right: Rel) -> Result<Rel, Refusal> {
+        if j.join_type == JoinType::Full {
+            return Err(self.refuse(Code::FullJoin, "a FULL join with a table of patients is not offered"));
+        }
+        let personal_left = left.personal().is_some();
+        let (personal, open) = if personal_left { (&left, &right) } else { (&right, &left) };
+        let (Some(p), Some(o)) = (personal.personal().cloned(), open.open().cloned()) else {
+            return Err(self.refuse(Code::PlanNotOffered, "a join of this kind is not offered"));
+        };
+        if o.literal {
+            return Err(self.refuse(Code::LiteralRows, "rows that stand in the text are joined with rows of patients"));
+        }
+        // A semi or anti join keeps patients' rows as they are, but only from their own side.
+        let keeps_rows = match j.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
+                if !personal_left {
+                    return Err(self.refuse(Code::Subquery, "rows of nobody are chosen by rows of patients"));
+                }
+                true
+            }
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
+                if personal_left {
+                    return Err(self.refuse(Code::Subquery, "rows of nobody are chosen by rows of patients"));
+                }
+                true
+            }
+            _ => false,
+        };
+        let equated: std::collections::BTreeSet<usize> = j
+            .on
+            .iter()
+            .filter_map(|(l, r)| {
+                let side = if personal_left { r } else { l };
+                match super::language::unaliased(side) {
+                    Expr::Column(c) => open.find(c).map(|(i, _)| i),
+                    _ => None,
+                }
+            })
+            .collect();
+        let whole_key = o.keys.iter().any(|key| key.is_subset(&equated));
+        if j.on.is_empty() && !o.keys.iter().any(std::collections::BTreeSet::is_empty) {
+            return Err(self.refuse(Code::CrossJoin, "a table is joined with patients without an equality"));
+        }
+        if !keeps_rows && !whole_key {
+            return Err(self.refuse(Code::JoinFansOut, "the join could repeat rows of patients"));
+        }
+        if j.on.is_empty() {
+            self.one_row_joins = true;
+        }
+        let side = if personal_left { Side::Left } else { Side::Right };
+        self.build(j, left, right, side, Personal { limited: false, ..p })
+    }
+
+    fn build(&mut self, j: &Join, left: Rel, right: Rel, side: Side, kind: Personal) -> Result<Rel, Refusal> {
+        for (l, r) in &j.on {
+            self.join_key(l, &left, r, &right)?;
+        }
+        let joined = joined_columns(j, &left, &right);
+        let person = match side {
+            Side::Left => left.person(),
+            Side::Right => right.person(),
+        }
+        .ok_or_else(|| self.refuse(Code::PlanNotOffered, "a join without a person is not offered"))?;
+        let visible = visible_columns(j, &left, &right);
+        let plan = self.node(j, left, right, true)?;
+        self.finish_join(j, plan, visible, joined, person, kind)
+    }
+
+    /// The columns in the order of the original, the person last; the join's own condition checked.
+    fn finish_join(
+        &mut self,
+        j: &Join,
+        plan: LogicalPlan,
+        visible: Vec<Expr>,
+        columns: Vec<Facts>,
+        person: Column,
+        kind: Personal,
+    ) -> Result<Rel, Refusal> {
+        let mut above: Vec<Expr> = visible
+            .into_iter()
+            .enumerate()
+            .map(|(index, e)| renamed(e, j.schema.qualified_field(index)))
+            .collect();
+        above.push(Expr::Column(person));
+        let plan = Projection::try_new(above, Arc::new(plan)).map(LogicalPlan::Projection).map_err(internal)?;
+        Ok(Rel { plan, columns, kind: Kind::Personal(kind) })
+    }
+
+    /// Equalities between keys of the same kind, or between ordinary expressions.
+    fn join_key(&mut self, l: &Expr, left: &Rel, r: &Expr, right: &Rel) -> Result<(), Refusal> {
+        let side = |guard: &mut Self, e: &Expr, rel: &Rel| match rel.kind {
+            Kind::Personal(_) => guard.read(rel, |language| language.facts(e)),
+            Kind::Open(_) => guard.open_facts(e, rel),
+        };
+        let (lf, rf) = (side(self, l, left)?, side(self, r, right)?);
+        let keys_agree = std::mem::discriminant(&lf.class) == std::mem::discriminant(&rf.class);
+        if !keys_agree {
+            self.read(left, |language| language.not_a_key(l, &lf))?;
+            self.read(right, |language| language.not_a_key(r, &rf))?;
+        }
+        Ok(())
+    }
+
+    /// The join itself over rebuilt inputs; its condition is read over both sides at once.
+    fn node(&mut self, j: &Join, left: Rel, right: Rel, personal: bool) -> Result<LogicalPlan, Refusal> {
+        let on = j
+            .on
+            .iter()
+            .map(|(l, r)| {
+                Ok((
+                    if left.personal().is_some() { total::total(l.clone(), left.plan.schema()).map_err(internal)? } else { l.clone() },
+                    if right.personal().is_some() { total::total(r.clone(), right.plan.schema()).map_err(internal)? } else { r.clone() },
+                ))
+            })
+            .collect::<Result<Vec<_>, Refusal>>()?;
+        let schema = datafusion::logical_expr::build_join_schema(left.plan.schema(), right.plan.schema(), &JoinType::Inner)
+            .map_err(internal)?;
+        // Null never equals null between persons, and NOT IN is not turned around by a record without one.
+        let by_person = j.on.iter().any(|(l, r)| is_pseudonym(l, &left) && is_pseudonym(r, &right));
+        let filter = match &j.filter {
+            Some(filter) if personal => {
+                let columns = both_sides(&left, &right);
+                let empty = LogicalPlan::EmptyRelation(datafusion::logical_expr::EmptyRelation {
+                    produce_one_row: false,
+                    schema: Arc::new(schema.clone()),
+                });
+                let kind = Kind::Personal(Personal { base: None, one_per_person: false, limited: false, restrictions: vec![] });
+                let both = Rel { plan: empty, columns, kind };
+                self.read(&both, |language| language.condition(filter))?;
+                Some(total::total(filter.clone(), &schema).map_err(internal)?)
+            }
+            other => other.clone(),
+        };
+        Join::try_new(
+            Arc::new(left.plan),
+            Arc::new(right.plan),
+            on,
+            filter,
+            j.join_type,
+            JoinConstraint::On,
+            j.null_equality,
+            j.null_aware && !by_person,
+        )
+        .map(LogicalPlan::Join)
+        .map_err(internal)
+    }
+
+    fn open_join(&mut self, j: &Join, left: Rel, right: Rel) -> Result<Rel, Refusal> {
+        let (Some(l), Some(r)) = (left.open().cloned(), right.open().cloned()) else {
+            return Err(self.refuse(Code::PlanNotOffered, "a join of this kind is not offered"));
+        };
+        let one_row = |o: &Open| o.keys.iter().any(std::collections::BTreeSet::is_empty);
+        if j.on.is_empty() {
+            if !one_row(&l) && !one_row(&r) {
+                return Err(self.refuse(Code::CrossJoin, "two tables are joined without an equality"));
+            }
+            self.one_row_joins = true;
+        }
+        for (a, b) in &j.on {
+            self.open_facts(a, &left)?;
+            self.open_facts(b, &right)?;
+        }
+        if let Some(filter) = &j.filter {
+            self.open_facts(filter, &left)?;
+        }
+        let equated = |pick: &dyn Fn(&(Expr, Expr)) -> Expr, rel: &Rel| -> std::collections::BTreeSet<usize> {
+            j.on
+                .iter()
+                .filter_map(|pair| match super::language::unaliased(&pick(pair)) {
+                    Expr::Column(c) => rel.find(c).map(|(i, _)| i),
+                    _ => None,
+                })
+                .collect()
+        };
+        let (on_left, on_right) = (equated(&|p| p.0.clone(), &left), equated(&|p| p.1.clone(), &right));
+        let unique = |o: &Open, on: &std::collections::BTreeSet<usize>| o.keys.iter().any(|k| k.is_subset(on));
+        let shift = left.columns.len();
+        let mut keys = Vec::new();
+        match j.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => keys.extend(l.keys.clone()),
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => keys.extend(r.keys.clone()),
+            other => {
+                if unique(&r, &on_right) && matches!(other, JoinType::Inner | JoinType::Left) {
+                    keys.extend(l.keys.clone());
+                }
+                if unique(&l, &on_left) && matches!(other, JoinType::Inner | JoinType::Right) {
+                    keys.extend(r.keys.iter().map(|k| k.iter().map(|i| i + shift).collect()));
+                }
+            }
+        }
+        let columns = joined_columns(j, &left, &right);
+        let open = Open { keys, released: l.released || r.released, literal: l.literal || r.literal };
+        let plan = self.node(j, left, right, false)?;
+        Ok(Rel { plan, columns, kind: Kind::Open(open) })
+    }
+}
+
+/// Facts of the join's own visible columns.
+fn joined_columns(j: &Join, left: &Rel, right: &Rel) -> Vec<Facts> {
+    let figure = |rel: &Rel| if rel.open().is_some_and(|o| o.released) { Figure::Derived } else { Figure::No };
+    let mark = Facts { figure: figure(left).max(figure(right)), ..Facts::default() };
+    match j.join_type {
+        JoinType::LeftSemi | JoinType::LeftAnti => left.columns.clone(),
+        JoinType::RightSemi | JoinType::RightAnti => right.columns.clone(),
+        JoinType::LeftMark => left.columns.iter().cloned().chain([mark]).collect(),
+        JoinType::RightMark => right.columns.iter().cloned().chain([mark]).collect(),
+        _ => left.columns.iter().chain(&right.columns).cloned().collect(),
+    }
+}
+
+/// The join's visible columns by name.
+fn visible_columns(j: &Join, left: &Rel, right: &Rel) -> Vec<Expr> {
+    let of = |rel: &Rel| (0..rel.columns.len()).map(|i| rel.column(i)).collect::<Vec<_>>();
+    let mark = |n: usize| {
+        let (qualifier, field) = j.schema.qualified_field(n);
+        Expr::Column(Column::new(qualifier.cloned(), field.name()))
+    };
+    match j.join_type {
+        JoinType::LeftSemi | JoinType::LeftAnti => of(left),
+        JoinType::RightSemi | JoinType::RightAnti => of(right),
+        JoinType::LeftMark => of(left).into_iter().chain([mark(left.columns.len())]).collect(),
+        JoinType::RightMark => of(right).into_iter().chain([mark(right.columns.len())]).collect(),
+        _ => of(left).into_iter().chain(of(right)).collect(),
+    }
+}
+
+/// Facts of both sides in the order of an inner join's schema, hidden persons included.
+fn both_sides(left: &Rel, right: &Rel) -> Vec<Facts> {
+    let side = |rel: &Rel| {
+        let hidden = rel.plan.schema().fields().len().saturating_sub(rel.columns.len());
+        rel.columns.iter().cloned().chain(std::iter::repeat_n(Facts::default(), hidden)).collect::<Vec<_>>()
+    };
+    side(left).into_iter().chain(side(right)).collect()
+}

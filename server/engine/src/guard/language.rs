@@ -1,0 +1,405 @@
+//! What analysts may say over patients' rows: an allow-list over expressions.
+//!
+//! Comparisons, IN, BETWEEN, prefix LIKE, IS NULL, date parts and differences, linear arithmetic with
+//! constants, bands by CASE. No modulus, hash, bits, middle of a string or non-linear arithmetic: those
+//! draw arbitrary subsets. What is not known here is refused.
+
+use std::collections::BTreeSet;
+
+use arrow_schema::DataType;
+use cordon_disclosure::{Code, Refusal};
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::expr::{Case, InList, Like, ScalarFunction};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+use super::relation::{ColumnClass, Facts, Number, Rel};
+use crate::authorise::span_place;
+use crate::functions;
+use crate::parse::{Spots, shorten};
+
+/// Most OR branches that each combine three or more columns: longer lists name people.
+const MAX_BRANCHES: usize = 4;
+
+/// Reads expressions over one relation of patients' rows.
+pub(crate) struct Language<'a> {
+    pub(crate) rel: &'a Rel,
+    pub(crate) spots: &'a Spots,
+    /// OR branches of three and more columns, over the whole statement.
+    pub(crate) branches: &'a mut usize,
+    /// Catalogue lists: which list a column is a position of.
+    pub(crate) list_of: &'a dyn Fn(&super::relation::Origin) -> Option<String>,
+}
+
+type Answer<T> = Result<T, Refusal>;
+
+impl Language<'_> {
+    /// What an expression says, or why it may not stand over patients' rows. A pseudonym or record key
+    /// passes only as a bare column: the caller knows whether it may stand there.
+    pub(crate) fn facts(&mut self, expr: &Expr) -> Answer<Facts> {
+        match expr {
+            Expr::Alias(a) => self.facts(&a.expr),
+            Expr::Column(c) => self.column(c),
+            Expr::Literal(value, _) => Ok(Facts::constant(literal_number(value))),
+            // Parameters of a statement that is only prepared: any constant.
+            Expr::Placeholder(_) => Ok(Facts::constant(Number::Other)),
+            Expr::BinaryExpr(b) => self.binary(b),
+            Expr::Like(l) => self.like(l),
+            Expr::Not(e) | Expr::IsTrue(e) | Expr::IsFalse(e) | Expr::IsUnknown(e) | Expr::IsNotTrue(e) | Expr::IsNotFalse(e)
+            | Expr::IsNotUnknown(e) => Ok(self.value(e)?.flag()),
+            Expr::IsNull(e) | Expr::IsNotNull(e) => {
+                // Whether a joined row was found is no value of it.
+                let inner = self.facts(e)?;
+                Ok(Facts { class: ColumnClass::Plain, ..inner }.flag())
+            }
+            Expr::Negative(e) => {
+                let inner = self.value(e)?;
+                Ok(Facts { origin: None, number: Number::Other, ..inner })
+            }
+            Expr::Between(b) => {
+                let parts = [self.value(&b.expr)?, self.value(&b.low)?, self.value(&b.high)?];
+                Ok(Facts::merged(&parts).flag())
+            }
+            Expr::InList(l) => self.in_list(l),
+            Expr::Case(c) => self.case(c),
+            Expr::Cast(c) => self.cast(&c.expr, c.field.data_type()),
+            Expr::TryCast(c) => self.cast(&c.expr, c.field.data_type()),
+            Expr::ScalarFunction(f) => self.function(f),
+            Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) | Expr::OuterReferenceColumn(..) => {
+                Err(Refusal::new(Code::Subquery, "this subquery cannot be turned into a join by person").at(self.spots.only("exists")))
+            }
+            _ => Err(Refusal::new(Code::Predicate, "an expression of this kind is not offered over patients' rows")),
+        }
+    }
+
+    /// Like [`Self::facts`], where a pseudonym or record key may not stand.
+    pub(crate) fn value(&mut self, expr: &Expr) -> Answer<Facts> {
+        let facts = self.facts(expr)?;
+        self.not_a_key(expr, &facts)?;
+        Ok(facts)
+    }
+
+    /// A condition: checked as a value, and its OR branches counted.
+    pub(crate) fn condition(&mut self, expr: &Expr) -> Answer<Facts> {
+        let facts = self.value(expr)?;
+        self.count_branches(expr)?;
+        Ok(facts)
+    }
+
+    pub(crate) fn not_a_key(&self, expr: &Expr, facts: &Facts) -> Answer<()> {
+        let name = match unaliased(expr) {
+            Expr::Column(c) => format!("`{}`", shorten(&c.name)),
+            _ => "a key".to_owned(),
+        };
+        let place = first_column(expr).and_then(|c| span_place(c.spans()));
+        match &facts.class {
+            ColumnClass::Plain => Ok(()),
+            ColumnClass::Pseudonym => Err(Refusal::new(
+                Code::PseudonymShown,
+                format!("{name} stands where it would name or pick single patients"),
+            )
+            .at(place)),
+            ColumnClass::RecordKey(_) => Err(Refusal::new(
+                Code::RecordKeyShown,
+                format!("{name} stands where it would name or pick single records"),
+            )
+            .at(place)),
+        }
+    }
+
+    fn column(&self, column: &Column) -> Answer<Facts> {
+        match self.rel.find(column) {
+            Some((_, facts)) => Ok(facts.clone()),
+            None => Err(Refusal::new(Code::PlanNotOffered, format!("`{}` cannot be followed to its table", shorten(&column.name)))),
+        }
+    }
+
+    fn outside(&self, what: &str, expr: &Expr) -> Refusal {
+        Refusal::new(Code::Predicate, what.to_owned()).at(first_column(expr).and_then(|c| span_place(c.spans())))
+    }
+
+    fn binary(&mut self, b: &BinaryExpr) -> Answer<Facts> {
+        let whole = Expr::BinaryExpr(b.clone());
+        match b.op {
+            Operator::And | Operator::Or => {
+                let parts = [self.value(&b.left)?, self.value(&b.right)?];
+                Ok(Facts::merged(&parts).flag())
+            }
+            Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq
+            | Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => {
+                let parts = [self.facts(&b.left)?, self.facts(&b.right)?];
+                if parts[0].class != parts[1].class || b.op != Operator::Eq {
+                    self.not_a_key(&b.left, &parts[0])?;
+                    self.not_a_key(&b.right, &parts[1])?;
+                }
+                Ok(Facts::merged(&parts).flag())
+            }
+            Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide => self.arithmetic(b, &whole),
+            Operator::StringConcat => {
+                let parts = [self.value(&b.left)?, self.value(&b.right)?];
+                Ok(Facts::merged(&parts))
+            }
+            _ => Err(self.outside(&format!("`{}` is not offered over patients' rows", b.op), &whole)),
+        }
+    }
+
+    fn arithmetic(&mut self, b: &BinaryExpr, whole: &Expr) -> Answer<Facts> {
+        let (left, right) = (self.value(&b.left)?, self.value(&b.right)?);
+        let merged = Facts::merged([&left, &right]);
+        let scaling = matches!(b.op, Operator::Multiply | Operator::Divide);
+        if b.op == Operator::Divide && !right.constant {
+            return Err(self.outside("division by a column is not offered over patients' rows", whole));
+        }
+        if b.op == Operator::Divide && literal_is(&b.right, |v| v == -1.0) {
+            return Err(self.outside("division by -1 is not offered over patients' rows", whole));
+        }
+        if scaling && !left.constant && !right.constant {
+            return Err(self.outside("a product of two columns is not offered over patients' rows", whole));
+        }
+        if merged.sources.len() > 2 {
+            return Err(self.outside("arithmetic over three or more columns is not offered over patients' rows", whole));
+        }
+        if matches!(b.op, Operator::Plus | Operator::Minus) && !interval_is_short(&b.right) {
+            return Err(self.outside("an interval is at most 200 years", whole));
+        }
+        let number = if b.op == Operator::Minus && !left.constant && !right.constant {
+            // A difference of two dates is a measure of its own; of two numbers it is not a plain sum.
+            if is_date_like(&b.left, self.rel) && is_date_like(&b.right, self.rel) { Number::Derived } else { Number::Other }
+        } else {
+            Number::Other
+        };
+        Ok(Facts { number, ..merged })
+    }
+
+    fn like(&mut self, l: &Like) -> Answer<Facts> {
+        let whole = Expr::Like(l.clone());
+        let inner = self.value(&l.expr)?;
+        let pattern = match unaliased(&l.pattern) {
+            Expr::Literal(v, _) => v.try_as_str().flatten().map(str::to_owned),
+            Expr::Placeholder(_) => Some(String::new()),
+            _ => None,
+        };
+        let prefix_only = pattern.is_some_and(|p| {
+            let body = p.strip_suffix('%').unwrap_or(&p);
+            l.escape_char.is_none() && !body.contains(['%', '_'])
+        });
+        if !prefix_only {
+            return Err(self
+                .outside("LIKE takes a prefix only over patients' rows", &whole)
+                .instead("a pattern such as 'I21%'"));
+        }
+        Ok(Facts::merged([&inner]).flag())
+    }
+
+    fn in_list(&mut self, l: &InList) -> Answer<Facts> {
+        let mut parts = vec![self.value(&l.expr)?];
+        for item in &l.list {
+            let item_facts = self.value(item)?;
+            if !item_facts.constant {
+                return Err(self.outside("an IN list over patients' rows holds constants", item));
+            }
+            parts.push(item_facts);
+        }
+        Ok(Facts::merged(&parts).flag())
+    }
+
+    fn case(&mut self, c: &Case) -> Answer<Facts> {
+        let mut conditions = Vec::new();
+        if let Some(base) = &c.expr {
+            conditions.push(self.value(base)?);
+        }
+        let mut values = Vec::new();
+        for (when, then) in &c.when_then_expr {
+            conditions.push(self.condition(when)?);
+            self.branch(when)?;
+            values.push(self.facts(then)?);
+        }
+        if let Some(otherwise) = &c.else_expr {
+            values.push(self.facts(otherwise)?);
+        }
+        // A key inside CASE stays a key: `count(distinct case when … then pseudo_hesid end)`.
+        let class = values.iter().map(|v| &v.class).find(|c| **c != ColumnClass::Plain).cloned().unwrap_or_default();
+        let banded = values.iter().all(|v| v.constant);
+        let merged = Facts::merged(conditions.iter().chain(&values));
+        let number = values
+            .iter()
+            .filter(|v| !(v.constant && v.number != Number::Flag))
+            .map(|v| v.number.clone())
+            .reduce(|a, b| match (a, b) {
+                (a, b) if a == b => a,
+                (Number::Flag, Number::Derived) | (Number::Derived, Number::Flag) => Number::Derived,
+                _ => Number::Other,
+            })
+            .unwrap_or_default();
+        let odd_constant = values.iter().any(|v| v.constant && v.number == Number::Other);
+        let number = if odd_constant && number == Number::Flag { Number::Other } else { number };
+        Ok(Facts { class, number, singles_out: merged.singles_out && !banded, constant: merged.constant, origin: None, ..merged })
+    }
+
+    fn cast(&mut self, inner: &Expr, to: &DataType) -> Answer<Facts> {
+        let facts = self.facts(inner)?;
+        if facts.class != ColumnClass::Plain {
+            self.not_a_key(inner, &facts)?;
+        }
+        match to {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean | DataType::Null
+            | DataType::Date32 | DataType::Timestamp(_, _) | DataType::Interval(_) | DataType::Duration(_) => {}
+            t if t.is_numeric() => {}
+            _ => return Err(self.outside("a cast to this type is not offered over patients' rows", inner)),
+        }
+        // Wider numbers say the same; a text that is read as a number does not.
+        let keeps = to.is_numeric();
+        let origin = if keeps { facts.origin.clone() } else { None };
+        Ok(Facts { number: if keeps { facts.number.clone() } else { Number::Other }, origin, ..facts })
+    }
+
+    fn function(&mut self, f: &ScalarFunction) -> Answer<Facts> {
+        let name = f.func.name();
+        let place = self.spots.first(name);
+        if !functions::PERSONAL_SCALAR.contains(&name) {
+            return Err(Refusal::new(Code::FunctionNotOffered, format!("`{name}` is not offered over patients' rows")).at(place));
+        }
+        let mut parts = Vec::new();
+        for arg in &f.args {
+            parts.push(self.value(arg)?);
+        }
+        let constant_from = |from: usize| parts.iter().skip(from).all(|p| p.constant);
+        let fits = match name {
+            "date_trunc" | "date_part" => parts.first().is_some_and(|p| p.constant),
+            "left" => constant_from(1) && f.args.get(1).is_some_and(|n| literal_is(n, |v| (0.0..=100.0).contains(&v))),
+            "substr" | "substring" => {
+                constant_from(1)
+                    && f.args.get(1).is_some_and(|n| literal_is(n, |v| v == 1.0))
+                    && f.args.get(2).is_none_or(|n| literal_is(n, |v| (0.0..=100.0).contains(&v)))
+            }
+            "starts_with" | "round" | "btrim" | "trim" | "ltrim" | "rtrim" => constant_from(1),
+            "character_length" | "char_length" | "length" | "upper" | "lower" | "concat" | "concat_ws" | "coalesce" | "nullif"
+            | "greatest" | "least" | "abs" | "floor" | "ceil" => true,
+            _ => false,
+        };
+        if !fits {
+            return Err(Refusal::new(Code::Predicate, format!("`{name}` takes constants for all but its column over patients' rows"))
+                .at(place)
+                .instead("take a prefix: left(column, n), substr(column, 1, n)"));
+        }
+        let merged = Facts::merged(&parts);
+        let number = match name {
+            // coalesce(x, 0) is a sum of x.
+            "coalesce" => parts.first().map(|p| p.number.clone()).unwrap_or_default(),
+            _ => Number::Other,
+        };
+        Ok(Facts { number, ..merged })
+    }
+
+    /// Counts the OR branches of three and more columns, those of one code list being one column.
+    fn count_branches(&mut self, expr: &Expr) -> Answer<()> {
+        let mut pending = vec![expr];
+        while let Some(e) = pending.pop() {
+            match unaliased(e) {
+                Expr::BinaryExpr(b) if b.op == Operator::Or => {
+                    for side in [&*b.left, &*b.right] {
+                        if !matches!(unaliased(side), Expr::BinaryExpr(inner) if inner.op == Operator::Or) {
+                            self.branch(side)?;
+                        }
+                        pending.push(side);
+                    }
+                }
+                Expr::BinaryExpr(b) => pending.extend([&*b.left, &*b.right]),
+                Expr::Not(inner) => pending.push(inner),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// One branch of an OR, or one WHEN of a CASE.
+    pub(crate) fn branch(&mut self, side: &Expr) -> Answer<()> {
+        let mut columns = BTreeSet::new();
+        for column in side.column_refs() {
+            if let Some((_, facts)) = self.rel.find(column) {
+                for origin in &facts.sources {
+                    let name = (self.list_of)(origin).unwrap_or_else(|| origin.1.to_string());
+                    columns.insert((origin.0.clone(), name));
+                }
+            }
+        }
+        if columns.len() >= 3 {
+            *self.branches += 1;
+        }
+        if *self.branches > MAX_BRANCHES {
+            return Err(Refusal::new(Code::TooManyBranches, "OR lists more than 4 combinations of three or more columns")
+                .at(self.spots.first("or")));
+        }
+        Ok(())
+    }
+}
+
+impl Facts {
+    /// A condition: true, false or null.
+    fn flag(self) -> Self {
+        Self { number: Number::Flag, origin: None, singles_out: false, ..self }
+    }
+}
+
+/// The expression under its aliases.
+pub(crate) fn unaliased(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(a) => unaliased(&a.expr),
+        other => other,
+    }
+}
+
+/// The expression under aliases and casts between numbers.
+pub(crate) fn uncast(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(a) => uncast(&a.expr),
+        Expr::Cast(c) if c.field.data_type().is_numeric() => uncast(&c.expr),
+        Expr::TryCast(c) if c.field.data_type().is_numeric() => uncast(&c.expr),
+        other => other,
+    }
+}
+
+/// The first column an expression names, for the place of a refusal.
+pub(crate) fn first_column(expr: &Expr) -> Option<Column> {
+    expr.column_refs().into_iter().min_by_key(|c| span_place(c.spans()).map_or((u64::MAX, 0), |p| (p.line, p.column))).cloned()
+}
+
+fn literal_number(value: &ScalarValue) -> Number {
+    let as_float = value.cast_to(&DataType::Float64);
+    match (value, as_float) {
+        (v, _) if v.is_null() => Number::Flag,
+        (ScalarValue::Boolean(_), _) => Number::Flag,
+        (v, Ok(ScalarValue::Float64(Some(f)))) if v.data_type().is_numeric() && (f == 0.0 || f == 1.0) => Number::Flag,
+        _ => Number::Other,
+    }
+}
+
+/// Whether an expression is a literal number that passes.
+pub(crate) fn literal_is(expr: &Expr, passes: impl Fn(f64) -> bool) -> bool {
+    match uncast(expr) {
+        Expr::Literal(value, _) => {
+            matches!(value.cast_to(&DataType::Float64), Ok(ScalarValue::Float64(Some(f))) if passes(f))
+        }
+        Expr::Negative(inner) => literal_is(inner, |v| passes(-v)),
+        _ => false,
+    }
+}
+
+/// Dates lie between 1800 and 2200, so that adding at most 200 years cannot overflow.
+fn interval_is_short(expr: &Expr) -> bool {
+    match unaliased(expr) {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(i)), _) => {
+            i.months.unsigned_abs() <= 2_400 && i.days.unsigned_abs() <= 73_050 && i.nanoseconds.unsigned_abs() < 1 << 60
+        }
+        Expr::Literal(ScalarValue::IntervalYearMonth(Some(m)), _) => m.unsigned_abs() <= 2_400,
+        Expr::Literal(ScalarValue::IntervalDayTime(Some(i)), _) => i.days.unsigned_abs() <= 73_050,
+        Expr::Cast(c) if matches!(c.field.data_type(), DataType::Interval(_)) => {
+            literal_is(&c.expr, |v| v.abs() <= 73_050.0)
+        }
+        _ => true,
+    }
+}
+
+fn is_date_like(expr: &Expr, rel: &Rel) -> bool {
+    use datafusion::logical_expr::ExprSchemable;
+    matches!(expr.get_type(rel.plan.schema()), Ok(DataType::Date32 | DataType::Timestamp(_, _)))
+}

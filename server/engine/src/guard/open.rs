@@ -1,0 +1,240 @@
+//! Nodes over reference tables and released figures: post-processing. Any deterministic expression may
+//! stand here; what is computed from a suppressed figure is null.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cordon_disclosure::{Code, Refusal};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::expr::Case;
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, WindowFunctionDefinition, lit};
+use datafusion::scalar::ScalarValue;
+
+use super::language::unaliased;
+use super::relation::{Facts, Figure, Kind, Open, Personal, Rel};
+use super::{Guard, internal, renamed};
+use crate::functions;
+
+impl Guard<'_> {
+    pub(super) fn open_projection(&mut self, p: &Projection, input: Rel) -> Result<Rel, Refusal> {
+        let mut exprs = Vec::new();
+        let mut columns = Vec::new();
+        for (index, expr) in p.expr.iter().enumerate() {
+            let facts = self.open_facts(expr, &input)?;
+            let computed = !matches!(unaliased(expr), Expr::Column(_));
+            let expr = if computed && facts.figure != Figure::No { null_with_its_parts(expr, &input) } else { expr.clone() };
+            exprs.push(renamed(expr, p.schema.qualified_field(index)));
+            columns.push(facts);
+        }
+        let mut open = input.open().cloned().unwrap_or_default();
+        // A key survives where all its columns do.
+        let place = |old: usize| {
+            p.expr.iter().position(|e| matches!(unaliased(e), Expr::Column(c) if input.find(c).is_some_and(|(i, _)| i == old)))
+        };
+        open.keys = open.keys.iter().filter_map(|key| key.iter().map(|old| place(*old)).collect()).collect();
+        let plan = Projection::try_new(exprs, Arc::new(input.plan)).map(LogicalPlan::Projection).map_err(internal)?;
+        Ok(Rel { plan, columns, kind: Kind::Open(open) })
+    }
+
+    /// Filter, Sort, Limit, Window: the node as it is over the rebuilt input.
+    pub(super) fn open_node(&mut self, node: &LogicalPlan, inputs: Vec<Rel>) -> Result<Rel, Refusal> {
+        let Some(input) = inputs.first().cloned() else {
+            return Err(Refusal::new(Code::PlanNotOffered, "a clause without input is not offered"));
+        };
+        let mut columns = input.columns.clone();
+        for expr in node.expressions() {
+            self.open_facts(&expr, &input)?;
+        }
+        if let LogicalPlan::Window(w) = node {
+            for expr in &w.window_expr {
+                let facts = self.open_facts(expr, &input)?;
+                let figure = if input.open().is_some_and(|o| o.released) { Figure::Derived } else { Figure::No };
+                columns.push(Facts { figure, origin: None, ..facts });
+            }
+        }
+        let mut open = input.open().cloned().unwrap_or_default();
+        if let LogicalPlan::Limit(l) = node
+            && matches!(l.get_fetch_type(), Ok(datafusion::logical_expr::FetchType::Literal(Some(0 | 1))))
+        {
+            open.keys.push(BTreeSet::new());
+        }
+        let plans = inputs.into_iter().map(|r| r.plan).collect();
+        let plan = node
+            .with_new_exprs(node.expressions(), plans)
+            .and_then(LogicalPlan::recompute_schema)
+            .map_err(internal)?;
+        Ok(Rel { plan, columns, kind: Kind::Open(open) })
+    }
+
+    pub(super) fn open_aggregate(&mut self, a: &Aggregate, input: Rel) -> Result<Rel, Refusal> {
+        let released = input.open().is_some_and(|o| o.released);
+        let literal = input.open().is_some_and(|o| o.literal);
+        let mut columns = Vec::new();
+        let sets = matches!(a.group_expr.as_slice(), [Expr::GroupingSet(_)]);
+        for expr in a.group_expr_distinct()? {
+            columns.push(Facts { singles_out: false, ..self.open_facts(expr, &input)? });
+        }
+        if sets {
+            columns.push(Facts::default());
+        }
+        let keys = columns.len();
+        for expr in &a.aggr_expr {
+            let facts = self.open_facts(expr, &input)?;
+            let figure = if released || facts.figure != Figure::No { Figure::Derived } else { Figure::No };
+            columns.push(Facts { figure, origin: None, ..facts });
+        }
+        let plan = LogicalPlan::Aggregate(
+            Aggregate::try_new(Arc::new(input.plan), a.group_expr.clone(), a.aggr_expr.clone()).map_err(internal)?,
+        );
+        let open = Open { keys: vec![(0..keys).collect()], released, literal };
+        Ok(Rel { plan, columns, kind: Kind::Open(open) })
+    }
+
+    pub(super) fn union(&mut self, node: &LogicalPlan, inputs: Vec<Rel>) -> Result<Rel, Refusal> {
+        let personal = inputs.iter().filter(|r| r.personal().is_some()).count();
+        let width = node.schema().fields().len();
+        let columns = (0..width)
+            .map(|index| {
+                let parts: Vec<&Facts> = inputs.iter().filter_map(|r| r.columns.get(index)).collect();
+                union_facts(&parts)
+            })
+            .collect::<Vec<_>>();
+        if personal > 0 && personal < inputs.len() {
+            return Err(Refusal::new(Code::LiteralRows, "UNION ALL puts rows that belong to nobody beside rows of patients")
+                .at(self.spots.only("union")));
+        }
+        if personal == 0 {
+            let released = inputs.iter().any(|r| r.open().is_some_and(|o| o.released));
+            let literal = inputs.iter().any(|r| r.open().is_some_and(|o| o.literal));
+            let plans = inputs.into_iter().map(|r| r.plan).collect();
+            let plan = node.with_new_exprs(vec![], plans).and_then(LogicalPlan::recompute_schema).map_err(internal)?;
+            return Ok(Rel { plan, columns, kind: Kind::Open(Open { keys: vec![], released, literal }) });
+        }
+        for input in &inputs {
+            self.not_limited(input)?;
+        }
+        // The branches' persons get one name.
+        let hidden = self.hidden_name();
+        let mut plans = Vec::new();
+        for input in inputs {
+            let person = input.person().ok_or_else(|| Refusal::new(Code::PlanNotOffered, "a branch without a person"))?;
+            let mut exprs: Vec<Expr> = (0..width).map(|i| input.column(i)).collect();
+            for (expr, index) in exprs.iter_mut().zip(0..) {
+                *expr = renamed(expr.clone(), node.schema().qualified_field(index));
+            }
+            exprs.push(Expr::Column(person).alias(&hidden));
+            let plan = Projection::try_new(exprs, Arc::new(input.plan)).map(LogicalPlan::Projection).map_err(internal)?;
+            plans.push(Arc::new(plan));
+        }
+        let union = datafusion::logical_expr::Union::try_new_with_loose_types(plans).map_err(internal)?;
+        let kind = Kind::Personal(Personal { base: None, one_per_person: false, limited: false, restrictions: vec![] });
+        Ok(Rel { plan: LogicalPlan::Union(union), columns, kind })
+    }
+
+    /// What an expression over public rows says; refuses functions that are not on the lists.
+    pub(super) fn open_facts(&self, expr: &Expr, input: &Rel) -> Result<Facts, Refusal> {
+        let mut refusal = None;
+        let outcome = expr.apply(|e| {
+            let name = match e {
+                Expr::ScalarFunction(f) => {
+                    let name = f.func.name();
+                    let known = functions::PERSONAL_SCALAR.contains(&name) || functions::PUBLIC_SCALAR.contains(&name);
+                    (!known).then(|| (Code::FunctionNotOffered, name.to_owned()))
+                }
+                Expr::AggregateFunction(f) => {
+                    let name = f.func.name();
+                    (!functions::OUTER_AGGREGATE.contains(&name)).then(|| (Code::AggregateNotOffered, name.to_owned()))
+                }
+                Expr::WindowFunction(w) => {
+                    let name = w.fun.name().to_owned();
+                    let known = match &w.fun {
+                        WindowFunctionDefinition::AggregateUDF(_) => functions::OUTER_AGGREGATE.contains(&name.as_str()),
+                        WindowFunctionDefinition::WindowUDF(_) => functions::WINDOW.contains(&name.as_str()),
+                    };
+                    (!known).then_some((Code::FunctionNotOffered, name))
+                }
+                Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)
+                | Expr::OuterReferenceColumn(..) => Some((Code::Subquery, "a subquery".to_owned())),
+                Expr::Unnest(_) => Some((Code::TableFunction, "unnest".to_owned())),
+                Expr::ScalarVariable(..) | Expr::HigherOrderFunction(_) | Expr::Lambda(_) | Expr::LambdaVariable(_) => {
+                    Some((Code::PlanNotOffered, "a variable".to_owned()))
+                }
+                _ => None,
+            };
+            if let Some((code, name)) = name {
+                refusal = Some(Refusal::new(code, format!("`{name}` is not offered here")).at(self.spots.first(&name)));
+                return Ok(TreeNodeRecursion::Stop);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
+        outcome.map_err(internal)?;
+        if let Expr::Column(c) = unaliased(expr) {
+            return Ok(input.find(c).map(|(_, f)| f.clone()).unwrap_or_default());
+        }
+        let parts: Vec<Facts> =
+            expr.column_refs().into_iter().filter_map(|c| input.find(c).map(|(_, f)| f.clone())).collect();
+        let mut facts = Facts::merged(&parts);
+        facts.constant &= parts.is_empty();
+        Ok(facts)
+    }
+}
+
+/// Null as soon as one of the figures it is computed from is.
+fn null_with_its_parts(expr: &Expr, input: &Rel) -> Expr {
+    let missing = expr
+        .column_refs()
+        .into_iter()
+        .filter(|c| input.find(c).is_some_and(|(_, f)| f.figure != Figure::No))
+        .map(|c| Expr::Column(c.clone()).is_null())
+        .reduce(Expr::or);
+    match missing {
+        None => expr.clone(),
+        Some(missing) => Expr::Case(Case {
+            expr: None,
+            when_then_expr: vec![(Box::new(missing.is_not_true()), Box::new(unaliased(expr).clone()))],
+            else_expr: Some(Box::new(lit(ScalarValue::Null))),
+        }),
+    }
+}
+
+fn union_facts(parts: &[&Facts]) -> Facts {
+    let Some(first) = parts.first() else { return Facts::default() };
+    let merged = Facts::merged(parts.iter().copied());
+    let same = |read: &dyn Fn(&Facts) -> bool| parts.iter().all(|p| read(p));
+    Facts {
+        class: if same(&|p| p.class == first.class) {
+            match &first.class {
+                // No longer unique: rows of several branches.
+                super::relation::ColumnClass::RecordKey(_) => super::relation::ColumnClass::RecordKey(None),
+                other => other.clone(),
+            }
+        } else {
+            // A key beside something else stays a key.
+            parts.iter().map(|p| p.class.clone()).find(|c| *c != super::relation::ColumnClass::Plain).unwrap_or_default()
+        },
+        origin: first.origin.clone().filter(|o| same(&|p| p.origin.as_ref() == Some(o))),
+        number: if same(&|p| p.number == first.number) { first.number.clone() } else { super::relation::Number::Other },
+        figure: parts.iter().map(|p| p.figure).max().unwrap_or_default(),
+        ..merged
+    }
+}
+
+/// The distinct group expressions of an aggregate, grouping sets unfolded, in the order of its schema.
+pub(super) trait GroupExprs {
+    fn group_expr_distinct(&self) -> Result<Vec<&Expr>, Refusal>;
+}
+
+impl GroupExprs for Aggregate {
+    fn group_expr_distinct(&self) -> Result<Vec<&Expr>, Refusal> {
+        match self.group_expr.as_slice() {
+            [Expr::GroupingSet(set)] => Ok(set.distinct_expr()),
+            exprs if exprs.iter().any(|e| matches!(e, Expr::GroupingSet(_))) => {
+                Err(Refusal::new(Code::PlanNotOffered, "grouping sets beside other group columns are not offered"))
+            }
+            exprs => Ok(exprs.iter().collect()),
+        }
+    }
+}

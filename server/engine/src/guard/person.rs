@@ -1,0 +1,265 @@
+//! Nodes that stay within one person: aggregates and windows whose keys include the person.
+
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use cordon_disclosure::{Code, Refusal};
+use datafusion::common::Column;
+use datafusion::logical_expr::expr::{AggregateFunctionParams, GroupingSet, WindowFunctionParams};
+use datafusion::logical_expr::{
+    Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, Window, WindowFunctionDefinition,
+};
+
+use super::language::unaliased;
+use super::open::GroupExprs;
+use super::relation::{ColumnClass, Facts, Kind, Number, Personal, Rel};
+use super::{Guard, internal, renamed, total};
+use crate::functions;
+
+impl Guard<'_> {
+    /// Whether every group of the aggregate belongs to one person: the person stands in every grouping set.
+    pub(super) fn keeps_person(&self, a: &Aggregate, input: &Rel) -> Result<bool, Refusal> {
+        let is_person = |e: &Expr| is_pseudonym(e, input);
+        Ok(match a.group_expr.as_slice() {
+            [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => sets.iter().all(|set| set.iter().any(is_person)),
+            [Expr::GroupingSet(_)] => false,
+            exprs => exprs.iter().any(is_person),
+        })
+    }
+
+    /// Personal in, Personal out.
+    pub(super) fn person_aggregate(&mut self, a: &Aggregate, input: Rel) -> Result<Rel, Refusal> {
+        let person = person_of(&input)?;
+        let groups: Vec<Expr> = a.group_expr_distinct()?.into_iter().cloned().collect();
+        let schema = Arc::clone(input.plan.schema());
+        let mut columns = Vec::new();
+        let mut below = Vec::new();
+        for (n, group) in groups.iter().enumerate() {
+            let facts = self.read(&input, |l| l.facts(group))?;
+            if let ColumnClass::RecordKey(_) = facts.class {
+                self.read(&input, |l| l.not_a_key(group, &facts))?;
+            }
+            columns.push(facts);
+            below.push(total::total(group.clone(), &schema).map_err(internal)?.alias(format!("_g{n}")));
+        }
+        let sets = match a.group_expr.as_slice() {
+            [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => Some(sets),
+            _ => None,
+        };
+        if sets.is_some() {
+            columns.push(Facts::default());
+        }
+        let mut aggregates = Vec::new();
+        for (n, expr) in a.aggr_expr.iter().enumerate() {
+            let (rewritten, facts) = self.person_figure(expr, &input)?;
+            aggregates.push(rewritten.alias(format!("_a{n}")));
+            columns.push(facts);
+        }
+        // Every column the aggregates read goes through the lower projection unchanged.
+        let width = schema.fields().len();
+        below.extend((0..width).map(|i| input.column(i)));
+        let one_per_person = sets.is_none() && columns.iter().take(groups.len()).all(|f| f.class == ColumnClass::Pseudonym);
+        let restrictions = input.personal().map(|p| p.restrictions.clone()).unwrap_or_default();
+        let lower = Projection::try_new(below, Arc::new(input.plan)).map(LogicalPlan::Projection).map_err(internal)?;
+        let key = |n: usize| Expr::Column(Column::new_unqualified(format!("_g{n}")));
+        let number_of = |e: &Expr| groups.iter().position(|g| g == e);
+        let group_expr = match sets {
+            None => {
+                let mut keys: Vec<Expr> = (0..groups.len()).map(key).collect();
+                keys.push(Expr::Column(person.clone()));
+                keys
+            }
+            Some(sets) => {
+                let with_person = sets
+                    .iter()
+                    .map(|set| {
+                        let mut keys: Vec<Expr> = set.iter().filter_map(number_of).map(key).collect();
+                        keys.push(Expr::Column(person.clone()));
+                        keys
+                    })
+                    .collect();
+                vec![Expr::GroupingSet(GroupingSet::GroupingSets(with_person))]
+            }
+        };
+        let node = Aggregate::try_new(Arc::new(lower), group_expr, aggregates).map_err(internal)?;
+        // Back to the order and the names of the original, the person last.
+        let mut above = Vec::new();
+        for index in 0..groups.len() {
+            above.push(renamed(key(index), a.schema.qualified_field(index)));
+        }
+        if sets.is_some() {
+            above.push(renamed(
+                Expr::Column(Column::new_unqualified(Aggregate::INTERNAL_GROUPING_ID)),
+                a.schema.qualified_field(groups.len()),
+            ));
+        }
+        let first = above.len();
+        for n in 0..a.aggr_expr.len() {
+            let column = Expr::Column(Column::new_unqualified(format!("_a{n}")));
+            above.push(renamed(column, a.schema.qualified_field(first + n)));
+        }
+        above.push(Expr::Column(person));
+        let plan = Projection::try_new(above, Arc::new(LogicalPlan::Aggregate(node)))
+            .map(LogicalPlan::Projection)
+            .map_err(internal)?;
+        let kind = Kind::Personal(Personal { base: None, one_per_person, limited: false, restrictions });
+        Ok(Rel { plan, columns, kind })
+    }
+
+    /// One aggregate inside one person, made total.
+    fn person_figure(&mut self, expr: &Expr, input: &Rel) -> Result<(Expr, Facts), Refusal> {
+        let Expr::AggregateFunction(f) = unaliased(expr) else {
+            return Err(Refusal::new(Code::AggregateNotOffered, "an aggregate of this kind is not offered"));
+        };
+        let name = f.func.name().to_owned();
+        if !functions::PERSON_AGGREGATE.contains(&name.as_str()) {
+            return Err(Refusal::new(Code::AggregateNotOffered, format!("`{name}` is not offered within a person"))
+                .at(self.spots.first(&name)));
+        }
+        let counts = name == "count";
+        let mut args = Vec::new();
+        let mut first = Facts::default();
+        for (n, arg) in f.params.args.iter().enumerate() {
+            let facts = self.read(input, |l| if counts { l.facts(arg) } else { l.value(arg) })?;
+            args.push(total::total(arg.clone(), input.plan.schema()).map_err(internal)?);
+            if n == 0 {
+                first = facts;
+            }
+        }
+        let filter = match &f.params.filter {
+            Some(filter) => {
+                self.read(input, |l| l.condition(filter))?;
+                Some(Box::new(total::total(filter.as_ref().clone(), input.plan.schema()).map_err(internal)?))
+            }
+            None => None,
+        };
+        let mut order_by = f.params.order_by.clone();
+        for sort in &mut order_by {
+            self.read(input, |l| l.facts(&sort.expr))?;
+            sort.expr = total::total(sort.expr.clone(), input.plan.schema()).map_err(internal)?;
+        }
+        let data_type = expr.get_type(input.plan.schema()).unwrap_or(DataType::Null);
+        let number = if data_type.is_numeric() { Number::Derived } else { Number::Other };
+        let facts = Facts { class: ColumnClass::Plain, origin: None, number, constant: false, ..first };
+        let params = AggregateFunctionParams {
+            args,
+            distinct: f.params.distinct,
+            filter,
+            order_by,
+            null_treatment: f.params.null_treatment,
+        };
+        let call = Expr::AggregateFunction(datafusion::logical_expr::expr::AggregateFunction { func: Arc::clone(&f.func), params });
+        Ok((call, facts))
+    }
+
+    /// A window that stays within one person.
+    pub(super) fn person_window(&mut self, w: &Window, input: Rel) -> Result<Rel, Refusal> {
+        self.not_limited(&input)?;
+        let person = person_of(&input)?;
+        let visible = input.columns.len();
+        let mut columns = input.columns.clone();
+        let mut windows = Vec::new();
+        for (n, expr) in w.window_expr.iter().enumerate() {
+            let Expr::WindowFunction(f) = unaliased(expr) else {
+                return Err(Refusal::new(Code::PlanNotOffered, "a window of this kind is not offered"));
+            };
+            let name = f.fun.name().to_owned();
+            let known = match &f.fun {
+                WindowFunctionDefinition::AggregateUDF(_) => functions::PERSON_AGGREGATE.contains(&name.as_str()),
+                WindowFunctionDefinition::WindowUDF(_) => functions::WINDOW.contains(&name.as_str()),
+            };
+            if !known {
+                return Err(Refusal::new(Code::FunctionNotOffered, format!("`{name}` is not offered as a window"))
+                    .at(self.spots.first(&name)));
+            }
+            let p = &f.params;
+            if !p.partition_by.iter().any(|e| is_pseudonym(e, &input)) {
+                return Err(Refusal::new(Code::WindowAcrossPersons, format!("the window of `{name}` reaches across patients"))
+                    .at(self.spots.first(&name)));
+            }
+            let mut parts = Vec::new();
+            let mut made_total = |guard: &mut Self, e: &Expr, key_allowed: bool| -> Result<Expr, Refusal> {
+                let facts = guard.read(&input, |l| if key_allowed { l.facts(e) } else { l.value(e) })?;
+                parts.push(facts);
+                total::total(e.clone(), input.plan.schema()).map_err(internal)
+            };
+            let mut partition_by = vec![Expr::Column(person.clone())];
+            for e in &p.partition_by {
+                if !is_pseudonym(e, &input) {
+                    partition_by.push(made_total(self, e, false)?);
+                }
+            }
+            let mut order_by = p.order_by.clone();
+            for sort in &mut order_by {
+                sort.expr = made_total(self, &sort.expr, true)?;
+            }
+            let mut args = Vec::new();
+            let mut arguments = Vec::new();
+            for e in &p.args {
+                arguments.push(self.read(&input, |l| l.facts(e))?);
+                args.push(total::total(e.clone(), input.plan.schema()).map_err(internal)?);
+            }
+            let filter = match &p.filter {
+                Some(e) => {
+                    self.read(&input, |l| l.condition(e))?;
+                    Some(Box::new(total::total(e.as_ref().clone(), input.plan.schema()).map_err(internal)?))
+                }
+                None => None,
+            };
+            columns.push(self.window_facts(&name, expr, &input, &arguments)?);
+            let params = WindowFunctionParams {
+                args,
+                partition_by,
+                order_by,
+                window_frame: p.window_frame.clone(),
+                filter,
+                null_treatment: p.null_treatment,
+                distinct: p.distinct,
+            };
+            let call = datafusion::logical_expr::expr::WindowFunction { fun: f.fun.clone(), params };
+            windows.push(Expr::WindowFunction(Box::new(call)).alias(format!("_w{n}")));
+        }
+        let kind = input.kind.clone();
+        let carried: Vec<Expr> = (0..visible).map(|i| input.column(i)).collect();
+        let node = Window::try_new(windows, Arc::new(input.plan)).map_err(internal)?;
+        let mut above = carried;
+        for n in 0..w.window_expr.len() {
+            let column = Expr::Column(Column::new_unqualified(format!("_w{n}")));
+            above.push(renamed(column, w.schema.qualified_field(visible + n)));
+        }
+        above.push(Expr::Column(person));
+        let plan = Projection::try_new(above, Arc::new(LogicalPlan::Window(node)))
+            .map(LogicalPlan::Projection)
+            .map_err(internal)?;
+        Ok(Rel { plan, columns, kind })
+    }
+
+    /// lag, lead and the like hand on a value of the same person; the others give a figure about it.
+    fn window_facts(&self, name: &str, expr: &Expr, input: &Rel, arguments: &[Facts]) -> Result<Facts, Refusal> {
+        let data_type = expr.get_type(input.plan.schema()).unwrap_or(DataType::Null);
+        let first = arguments.first().cloned().unwrap_or_default();
+        let number = if data_type.is_numeric() { Number::Derived } else { Number::Other };
+        Ok(match name {
+            "lag" | "lead" | "first_value" | "last_value" | "nth_value" => {
+                let class = match first.class {
+                    ColumnClass::RecordKey(_) => ColumnClass::RecordKey(None),
+                    ref other => other.clone(),
+                };
+                Facts { class, origin: None, number, constant: false, ..first }
+            }
+            _ => Facts { class: ColumnClass::Plain, origin: None, number, constant: false, ..Facts::merged(arguments) },
+        })
+    }
+}
+
+/// Whether an expression is the pseudonym itself.
+pub(super) fn is_pseudonym(expr: &Expr, input: &Rel) -> bool {
+    match unaliased(expr) {
+        Expr::Column(c) => input.find(c).is_some_and(|(_, f)| f.class == ColumnClass::Pseudonym),
+        _ => false,
+    }
+}
+
+pub(super) fn person_of(input: &Rel) -> Result<Column, Refusal> {
+    input.person().ok_or_else(|| Refusal::new(Code::PlanNotOffered, "rows without a person"))
+}

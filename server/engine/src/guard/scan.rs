@@ -1,0 +1,175 @@
+//! Swapping a granted table for the stored one: years, rows and columns of the agreement lie below
+//! everything the analyst wrote.
+
+use std::sync::Arc;
+
+use cordon_catalogue::{Class, Domain, TableDescription, TableKind};
+use cordon_disclosure::{Code, Refusal};
+use cordon_store::{ANONYMOUS, PERSON};
+use datafusion::common::{Column, Result, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::expr::Case;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan, binary_expr, col, lit, Operator};
+
+use super::relation::{ColumnClass, Facts, Kind, Number, Open, Personal, Rel};
+use super::{Guard, internal};
+use crate::authorise::{Granted, OwnView};
+use crate::released::ReleasedSource;
+
+impl Guard<'_> {
+    pub(super) fn scan(&mut self, scan: &TableScan) -> std::result::Result<Rel, Refusal> {
+        if scan.fetch.is_some() || !scan.filters.is_empty() || scan.projection.is_some() {
+            return Err(Refusal::new(Code::PlanNotOffered, "a scan of this shape is not offered"));
+        }
+        if let Some(granted) = scan.source.downcast_ref::<Granted>() {
+            let table = Arc::clone(&granted.table);
+            return match &table.kind {
+                TableKind::Protected { .. } => self.protected(scan, &table),
+                TableKind::Public { key } => {
+                    let keys = key
+                        .iter()
+                        .filter_map(|k| table.columns.iter().position(|c| c.name == *k))
+                        .collect();
+                    let open = Open { keys: vec![keys], ..Open::default() };
+                    self.public(scan, &table, open)
+                }
+            };
+        }
+        if let Some(view) = scan.source.downcast_ref::<OwnView>() {
+            let columns = vec![Facts::default(); scan.projected_schema.fields().len()];
+            let provider: Arc<dyn datafusion::catalog::TableProvider> = view.table.clone();
+            let plan = LogicalPlanBuilder::scan(scan.table_name.clone(), provider_as_source(provider), None)
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(internal)?;
+            return Ok(Rel { plan, columns, kind: Kind::Open(Open::default()) });
+        }
+        if scan.source.is::<ReleasedSource>() {
+            return Err(Refusal::new(Code::PlanNotOffered, "a released table is not scanned twice"));
+        }
+        Err(Refusal::new(Code::PlanNotOffered, "a scan of an unknown source is not offered"))
+    }
+
+    fn public(&self, scan: &TableScan, table: &Arc<TableDescription>, open: Open) -> std::result::Result<Rel, Refusal> {
+        let provider = self.provider(table)?;
+        let names: Vec<_> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        let plan = LogicalPlanBuilder::scan(scan.table_name.clone(), provider_as_source(provider), None)
+            .and_then(|b| b.project(names.iter().map(|n| Expr::Column(Column::new(Some(scan.table_name.clone()), *n)))))
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(internal)?;
+        let columns = table
+            .columns
+            .iter()
+            .map(|c| Facts { origin: Some((table.name.clone(), c.name.clone())), ..Facts::default() })
+            .collect();
+        Ok(Rel { plan, columns, kind: Kind::Open(open) })
+    }
+
+    fn provider(&self, table: &TableDescription) -> std::result::Result<Arc<dyn datafusion::catalog::TableProvider>, Refusal> {
+        self.pinned
+            .provider(&table.name, self.partitions)
+            .ok_or_else(|| crate::parse::unknown_table(table.name.as_str()).instead("ask the data manager to load it"))
+    }
+
+    fn protected(&mut self, scan: &TableScan, table: &Arc<TableDescription>) -> std::result::Result<Rel, Refusal> {
+        let TableKind::Protected { person, record, year, one_row_per_person, .. } = &table.kind else {
+            return Err(Refusal::new(Code::PlanNotOffered, "a table of this kind is not offered"));
+        };
+        let grant = self.permit.grant(&table.name).cloned().ok_or_else(|| crate::parse::unknown_table(table.name.as_str()))?;
+        let hidden = self.hidden_name();
+        let mut filters = Vec::new();
+        let mut restrictions = Vec::new();
+        if let Some((first, last)) = &grant.years {
+            let years = years(first, last).ok_or_else(|| {
+                Refusal::new(Code::AgreementExpired, "the agreement's years cannot be read")
+            })?;
+            let predicate = col(year.as_str()).in_list(years.into_iter().map(lit).collect(), false);
+            restrictions.push(((table.name.clone(), year.clone()), predicate.clone()));
+            filters.push(predicate);
+        }
+        if let Some(rows) = &grant.rows {
+            let predicate = col(rows.column.as_str()).in_list(rows.one_of.iter().map(|v| lit(v.clone())).collect(), false);
+            restrictions.push(((table.name.clone(), rows.column.clone()), predicate.clone()));
+            filters.push(predicate);
+        }
+        let mut visible = Vec::new();
+        let mut columns = Vec::new();
+        for field in scan.projected_schema.fields() {
+            let described = table
+                .column(field.name())
+                .ok_or_else(|| Refusal::new(Code::PlanNotOffered, "a column without a description is not offered"))?;
+            let origin = (table.name.clone(), described.name.clone());
+            if described.name == *person {
+                visible.push(pseudonym().alias(described.name.as_str()));
+                columns.push(Facts { class: ColumnClass::Pseudonym, singles_out: true, ..Facts::default() });
+                continue;
+            }
+            let class = if described.class == Class::RecordKey {
+                ColumnClass::RecordKey((described.name == *record).then(|| table.name.clone()))
+            } else {
+                ColumnClass::Plain
+            };
+            let numeric = described.data_type.is_numeric() && described.class != Class::RecordKey;
+            let number = match (&described.bounds, &described.domain) {
+                (Some(b), _) if numeric && described.data_type.is_integer() && b.min == 0.0 && b.max == 1.0 => Number::Flag,
+                (Some(b), _) if numeric => Number::Column(Some((b.min, b.max))),
+                (None, None | Some(Domain::Codes | Domain::Table { .. } | Domain::Bounds)) if numeric => Number::Column(None),
+                _ => Number::Other,
+            };
+            visible.push(col(described.name.as_str()));
+            columns.push(Facts {
+                class,
+                sources: [origin.clone()].into(),
+                origin: Some(origin),
+                number,
+                singles_out: !described.groupable,
+                ..Facts::default()
+            });
+        }
+        visible.push(col(PERSON).alias(&hidden));
+        let provider = self.provider(table)?;
+        let plan = stored_scan(provider, filters, visible, scan.table_name.clone()).map_err(internal)?;
+        let personal = Personal {
+            base: Some(table.name.clone()),
+            one_per_person: *one_row_per_person,
+            limited: false,
+            restrictions,
+        };
+        Ok(Rel { plan, columns, kind: Kind::Personal(personal) })
+    }
+}
+
+/// SubqueryAlias(Projection(granted and hidden columns, Filter(years and rows, full scan))).
+fn stored_scan(
+    provider: Arc<dyn datafusion::catalog::TableProvider>,
+    filters: Vec<Expr>,
+    visible: Vec<Expr>,
+    name: TableReference,
+) -> Result<LogicalPlan> {
+    let mut builder = LogicalPlanBuilder::scan("stored", provider_as_source(provider), None)?;
+    for filter in filters {
+        builder = builder.filter(filter)?;
+    }
+    builder.project(visible)?.alias(name)?.build()
+}
+
+/// The person's number under the pseudonym's name; null for a record that has no pseudonym.
+fn pseudonym() -> Expr {
+    let named = binary_expr(binary_expr(col(PERSON), Operator::BitwiseAnd, lit(ANONYMOUS)), Operator::Eq, lit(0i64));
+    Expr::Case(Case { expr: None, when_then_expr: vec![(Box::new(named), Box::new(col(PERSON)))], else_expr: None })
+}
+
+/// All financial years from one to another: `1819`, `1920`, … `2223`.
+fn years(first: &str, last: &str) -> Option<Vec<String>> {
+    let start = first.get(..2)?.parse::<u32>().ok()?;
+    let mut years = Vec::new();
+    for n in 0..100 {
+        let (a, b) = ((start + n) % 100, (start + n + 1) % 100);
+        let year = format!("{a:02}{b:02}");
+        let done = year == last;
+        years.push(year);
+        if done {
+            return Some(years);
+        }
+    }
+    None
+}

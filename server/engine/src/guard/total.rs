@@ -1,0 +1,218 @@
+//! Rewriting expressions over patients' rows so that none can fail depending on a row (I7).
+//!
+//! After type coercion: casts give null instead of an error, integer arithmetic gives null on overflow,
+//! division by zero gives null. Types stay as they were, so that what was coerced above still fits.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{ArrayRef, Float64Array, Int64Array};
+use arrow_schema::{DataType, Field};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result, ScalarValue, internal_err};
+use datafusion::logical_expr::expr::{Case, ScalarFunction, TryCast};
+use datafusion::logical_expr::{
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility, lit,
+};
+
+/// The same value wherever the original gives one, null wherever it would fail.
+pub(crate) fn total(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    expr.transform_up(|e| {
+        Ok(match e {
+            Expr::Cast(c) => Transformed::yes(Expr::TryCast(TryCast { expr: c.expr, field: c.field })),
+            Expr::BinaryExpr(b) => arithmetic(b, schema)?,
+            Expr::Negative(inner) => {
+                let data_type = inner.get_type(schema)?;
+                if data_type.is_integer() {
+                    Transformed::yes(checked(Checked::Sub, lit(0i64), *inner, &data_type))
+                } else {
+                    Transformed::no(Expr::Negative(inner))
+                }
+            }
+            Expr::ScalarFunction(f) if f.func.name() == "abs" => absolute(f, schema)?,
+            other => Transformed::no(other),
+        })
+    })
+    .map(|t| t.data)
+}
+
+fn arithmetic(b: BinaryExpr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let op = match b.op {
+        Operator::Plus => Checked::Add,
+        Operator::Minus => Checked::Sub,
+        Operator::Multiply => Checked::Mul,
+        Operator::Divide => {
+            let right = *b.right;
+            let data_type = right.get_type(schema)?;
+            let zero = ScalarValue::new_zero(&data_type)?;
+            let divisor = Expr::Case(Case {
+                expr: None,
+                when_then_expr: vec![(
+                    Box::new(right.clone().not_eq(Expr::Literal(zero, None))),
+                    Box::new(right),
+                )],
+                else_expr: None,
+            });
+            return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr {
+                left: b.left,
+                op: Operator::Divide,
+                right: Box::new(divisor),
+            })));
+        }
+        _ => return Ok(Transformed::no(Expr::BinaryExpr(b))),
+    };
+    let (left, right) = (b.left.get_type(schema)?, b.right.get_type(schema)?);
+    if left.is_integer() && right.is_integer() {
+        let result = Expr::BinaryExpr(b.clone()).get_type(schema)?;
+        return Ok(Transformed::yes(checked(op, *b.left, *b.right, &result)));
+    }
+    let decimal = |t: &DataType| matches!(t, DataType::Decimal128(..) | DataType::Decimal256(..));
+    if decimal(&left) || decimal(&right) {
+        let result = Expr::BinaryExpr(b.clone()).get_type(schema)?;
+        let float = |e: Expr| try_cast(e, &DataType::Float64);
+        let sum = Expr::BinaryExpr(BinaryExpr {
+            left: Box::new(float(*b.left)),
+            op: b.op,
+            right: Box::new(float(*b.right)),
+        });
+        return Ok(Transformed::yes(try_cast(sum, &result)));
+    }
+    Ok(Transformed::no(Expr::BinaryExpr(b)))
+}
+
+fn absolute(f: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let [arg] = f.args.as_slice() else {
+        return internal_err!("abs takes one argument");
+    };
+    let data_type = arg.get_type(schema)?;
+    if !data_type.is_integer() {
+        return Ok(Transformed::no(Expr::ScalarFunction(f)));
+    }
+    let zero = Expr::Literal(ScalarValue::new_zero(&data_type)?, None);
+    let negated = checked(Checked::Sub, lit(0i64), arg.clone(), &data_type);
+    Ok(Transformed::yes(Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![(Box::new(arg.clone().lt(zero)), Box::new(negated))],
+        else_expr: Some(Box::new(arg.clone())),
+    })))
+}
+
+/// A cast that gives null where it cannot.
+pub(crate) fn try_cast(expr: Expr, to: &DataType) -> Expr {
+    Expr::TryCast(TryCast { expr: Box::new(expr), field: Arc::new(Field::new("", to.clone(), true)) })
+}
+
+fn checked(op: Checked, left: Expr, right: Expr, result: &DataType) -> Expr {
+    let args = vec![try_cast(left, &DataType::Int64), try_cast(right, &DataType::Int64)];
+    let call = Expr::ScalarFunction(ScalarFunction { func: Arc::new(ScalarUDF::from(CheckedArithmetic::new(op))), args });
+    if *result == DataType::Int64 { call } else { try_cast(call, result) }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Checked {
+    Add,
+    Sub,
+    Mul,
+}
+
+/// Integer arithmetic that gives null on overflow (DataFusion's own wraps around silently).
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct CheckedArithmetic {
+    op: Checked,
+    signature: Signature,
+}
+
+impl CheckedArithmetic {
+    fn new(op: Checked) -> Self {
+        let signature = Signature::exact(vec![DataType::Int64, DataType::Int64], Volatility::Immutable);
+        Self { op, signature }
+    }
+
+    fn apply(&self, a: i64, b: i64) -> Option<i64> {
+        match self.op {
+            Checked::Add => a.checked_add(b),
+            Checked::Sub => a.checked_sub(b),
+            Checked::Mul => a.checked_mul(b),
+        }
+    }
+}
+
+impl ScalarUDFImpl for CheckedArithmetic {
+    fn name(&self) -> &str {
+        match self.op {
+            Checked::Add => "cordon_add",
+            Checked::Sub => "cordon_sub",
+            Checked::Mul => "cordon_mul",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Int64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let [a, b] = arrays.as_slice() else {
+            return internal_err!("arithmetic takes two numbers");
+        };
+        let (Some(a), Some(b)) = (a.as_primitive_opt::<Int64Type>(), b.as_primitive_opt::<Int64Type>()) else {
+            return internal_err!("arithmetic takes Int64");
+        };
+        let result: Int64Array = a.iter().zip(b.iter()).map(|(a, b)| self.apply(a?, b?)).collect();
+        Ok(ColumnarValue::Array(Arc::new(result) as ArrayRef))
+    }
+}
+
+/// Rounds to a number of significant digits: means and ratios of released figures.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Significant {
+    digits: u32,
+    signature: Signature,
+}
+
+impl Significant {
+    pub(crate) fn call(digits: Option<u32>, value: Expr) -> Expr {
+        match digits {
+            None => value,
+            Some(digits) => {
+                let signature = Signature::exact(vec![DataType::Float64], Volatility::Immutable);
+                let func = Arc::new(ScalarUDF::from(Self { digits, signature }));
+                Expr::ScalarFunction(ScalarFunction { func, args: vec![value] })
+            }
+        }
+    }
+
+    fn round(&self, value: f64) -> f64 {
+        let places = usize::try_from(self.digits.saturating_sub(1)).unwrap_or(0);
+        format!("{value:.places$e}").parse().unwrap_or(value)
+    }
+}
+
+impl ScalarUDFImpl for Significant {
+    fn name(&self) -> &str {
+        "cordon_significant"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let Some(values) = arrays.first().and_then(|a| a.as_primitive_opt::<Float64Type>()) else {
+            return internal_err!("significant digits are of a Float64");
+        };
+        let result: Float64Array = values.iter().map(|v| Some(self.round(v?))).collect();
+        Ok(ColumnarValue::Array(Arc::new(result) as ArrayRef))
+    }
+}

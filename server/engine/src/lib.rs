@@ -1,0 +1,26 @@
+//! The crate that knows DataFusion: parse, authorise, guard, cut, execute, release, finish.
+//!
+//! One way only. Each stage consumes the last one's type. Text from DataFusion or Arrow stops here: it
+//! may quote data.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+mod answer;
+mod authorise;
+mod engine;
+mod evidence;
+mod execute;
+mod failure;
+mod finish;
+mod functions;
+mod guard;
+mod limits;
+mod parse;
+mod released;
+mod session;
+mod views;
+
+pub use answer::{Answer, Failure, Note, Prepared, Stop};
+pub use engine::{Engine, EngineSettings, OwnViews, QueryOptions, SubmittedSql};

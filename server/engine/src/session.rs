@@ -1,0 +1,41 @@
+//! One configuration of DataFusion for all queries.
+
+use std::sync::Arc;
+
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+
+use crate::EngineSettings;
+
+pub(crate) fn state(settings: &EngineSettings) -> std::io::Result<SessionState> {
+    // What an earlier process spilled is nobody's any more.
+    match std::fs::remove_dir_all(&settings.spill_dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        _ => std::fs::create_dir_all(&settings.spill_dir)?,
+    }
+    let mut config = SessionConfig::new()
+        .with_target_partitions(settings.threads.max(1))
+        .with_information_schema(false)
+        // A person's rows stay together: files are not split, streams not shuffled row by row.
+        .with_repartition_file_scans(false)
+        .with_round_robin_repartition(false)
+        .with_collect_statistics(false);
+    let options = config.options_mut();
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.skip_partial_aggregation_probe_ratio_threshold = 1.1;
+    options.execution.parquet.schema_force_view_types = false;
+    let top = std::num::NonZeroUsize::MIN;
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(settings.memory_bytes), top)))
+        .with_disk_manager_builder(
+            DiskManagerBuilder::default()
+                .with_mode(DiskManagerMode::Directories(vec![settings.spill_dir.clone()]))
+                .with_max_temp_directory_size(settings.spill_bytes),
+        )
+        .build_arc()
+        .map_err(|e| std::io::Error::other(e.to_string()))?;
+    Ok(SessionStateBuilder::new_with_default_features().with_config(config).with_runtime_env(runtime).build())
+}
