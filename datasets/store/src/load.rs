@@ -38,7 +38,7 @@ pub struct LoadOptions {
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { again: false, replace: false, missing_as_null: false, memory: 512 << 20 }
+        Self { again: false, replace: false, missing_as_null: false, memory: 256 << 20 }
     }
 }
 

@@ -108,13 +108,18 @@ impl Store {
 
 fn digest_of(rows: &RecordBatch) -> Result<i64, StoreError> {
     let failed = |_| StoreError::Internal("digesting stated rows");
-    let mut bytes = Vec::new();
-    let mut writer =
-        arrow_ipc::writer::StreamWriter::try_new(&mut bytes, rows.schema_ref()).map_err(failed)?;
-    writer.write(rows).map_err(failed)?;
-    writer.finish().map_err(failed)?;
-    drop(writer);
-    let digest: [u8; 32] = Sha256::digest(&bytes).into();
+    let fields = rows.schema_ref().fields().iter();
+    let fields = fields.map(|field| SortField::new(field.data_type().clone())).collect();
+    let converter = RowConverter::new(fields).map_err(failed)?;
+    let mut hash = Sha256::new();
+    for field in rows.schema_ref().fields() {
+        hash.update(format!("{} {};", field.name(), field.data_type()));
+    }
+    for row in &converter.convert_columns(rows.columns()).map_err(failed)? {
+        hash.update((row.as_ref().len() as u64).to_le_bytes());
+        hash.update(row.as_ref());
+    }
+    let digest: [u8; 32] = hash.finalize().into();
     let [a, b, c, d, e, f, g, h, ..] = digest;
     Ok(i64::from_le_bytes([a, b, c, d, e, f, g, h]))
 }

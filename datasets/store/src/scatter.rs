@@ -83,9 +83,8 @@ impl Scatter {
             part.held.clear();
             if part.spill.is_none() {
                 let path = self.folder.join(format!("bucket-{bucket}.arrow"));
-                let file = File::create_new(&path).map_err(StoreError::disk("write", &path))?;
-                let writer = StreamWriter::try_new(BufWriter::new(file), &self.schema);
-                part.spill = Some((path.clone(), writer.map_err(|e| spilling(&path, e))?));
+                let writer = create_spill(&path, &self.schema)?;
+                part.spill = Some((path, writer));
             }
             if let Some((path, writer)) = &mut part.spill {
                 writer.write(&rows).map_err(|error| spilling(path, error))?;
@@ -118,15 +117,23 @@ impl Part {
     }
 }
 
+fn create_spill(
+    path: &Path,
+    schema: &SchemaRef,
+) -> Result<StreamWriter<BufWriter<File>>, StoreError> {
+    let file = File::create_new(path).map_err(StoreError::disk("write", path))?;
+    #[expect(clippy::disallowed_methods, reason = "files of the store, never an answer")]
+    let writer = StreamWriter::try_new(BufWriter::new(file), schema);
+    writer.map_err(|error| spilling(path, error))
+}
+
 /// Writes batches to a spill file.
 pub(crate) fn write_spill(
     path: &Path,
     schema: &SchemaRef,
     batches: impl Iterator<Item = Result<RecordBatch, StoreError>>,
 ) -> Result<(), StoreError> {
-    let file = File::create_new(path).map_err(StoreError::disk("write", path))?;
-    let mut writer =
-        StreamWriter::try_new(BufWriter::new(file), schema).map_err(|e| spilling(path, e))?;
+    let mut writer = create_spill(path, schema)?;
     for batch in batches {
         writer.write(&batch?).map_err(|error| spilling(path, error))?;
     }

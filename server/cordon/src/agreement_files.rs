@@ -60,7 +60,11 @@ pub(crate) async fn follow(
         if known.as_ref() != Some(&found) {
             let Assembled { agreements, problems } = assemble(&found, &catalogue);
             for problem in &problems {
-                tracing::error!(file = problem.file, problem = problem.problem, "agreement left out");
+                tracing::error!(
+                    file = problem.file,
+                    problem = problem.problem,
+                    "agreement left out"
+                );
             }
             tracing::info!(agreements = agreements.all().count(), "agreements read");
             in_force.replace(agreements);
@@ -102,7 +106,8 @@ fn assemble(texts: &Texts, catalogue: &Catalogue) -> Assembled {
         }
     }
     // Two files of one reference contradict each other: neither is in force.
-    let (good, double): (Vec<_>, Vec<_>) = good.into_iter().partition(|(_, files)| files.len() == 1);
+    let (good, double): (Vec<_>, Vec<_>) =
+        good.into_iter().partition(|(_, files)| files.len() == 1);
     for (id, files) in double {
         for (file, _) in files {
             let problem = format!("`reference` {id} stands in several files; keep one of them");

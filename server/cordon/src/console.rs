@@ -53,10 +53,7 @@ fn emphasised(text: &str) -> Cow<'_, str> {
 }
 
 /// A bar on standard error; where nobody watches, a line when something begins and ends.
-pub(crate) struct Bar {
-    bar: ProgressBar,
-    watched: bool,
-}
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     /// Of known length.
@@ -69,7 +66,8 @@ impl Bar {
     /// Of unknown length.
     pub(crate) fn spinner(what: &str) -> Self {
         let watched = io::stderr().is_terminal();
-        let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target =
+            if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(style("{spinner} {msg} {elapsed}"));
         bar.set_message(what.to_owned());
@@ -77,49 +75,48 @@ impl Bar {
         if !watched {
             eprintln!("{what} ...");
         }
-        Self { bar, watched }
+        Self(bar)
     }
 
     /// A spinner that leaves no trace.
     pub(crate) fn quiet(what: &str) -> Self {
         match io::stderr().is_terminal() {
             true => Self::spinner(what),
-            false => Self { bar: ProgressBar::hidden(), watched: false },
+            false => Self(ProgressBar::hidden()),
         }
     }
 
     /// So many of so many are done.
     pub(crate) fn known(&self, done: u64, of: u64) {
-        if self.bar.length() != Some(of) {
-            self.bar.set_style(style("{spinner} {msg} {wide_bar} {percent:>3}% {elapsed}, {eta} left"));
-            self.bar.set_length(of);
+        if self.0.length() != Some(of) {
+            self.0
+                .set_style(style("{spinner} {msg} {wide_bar} {percent:>3}% {elapsed}, {eta} left"));
+            self.0.set_length(of);
         }
-        self.bar.set_position(done);
+        self.0.set_position(done);
     }
 
     /// So many are done, nobody knows of how many.
     pub(crate) fn counted(&self, done: u64) {
-        self.bar.set_style(style("{spinner} {msg} {human_pos} {elapsed}"));
-        self.bar.unset_length();
-        self.bar.set_position(done);
+        self.0.set_style(style("{spinner} {msg} {human_pos} {elapsed}"));
+        self.0.unset_length();
+        self.0.set_position(done);
     }
 
     pub(crate) fn message(&self, what: &str) {
-        self.bar.set_message(what.to_owned());
+        self.0.set_message(what.to_owned());
     }
 
     /// Ends the bar with a line that stays.
     pub(crate) fn done(&self, what: &str) {
-        self.bar.finish_and_clear();
-        if self.watched || self.bar.is_hidden() {
-            eprintln!("{what}");
-        }
+        self.0.finish_and_clear();
+        eprintln!("{what}");
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.0.finish_and_clear();
     }
 }
 
@@ -137,7 +134,7 @@ pub(crate) struct StoreBar {
 
 impl StoreBar {
     pub(crate) fn new(table: &str) -> Self {
-        Self { bar: Bar::spinner(&format!("{table}: reading")), table: table.to_owned(), parts: None }
+        Self { bar: Bar::spinner(table), table: table.to_owned(), parts: None }
     }
 
     /// Over rows that come in so many parts.

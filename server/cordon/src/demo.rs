@@ -3,7 +3,7 @@
 //! What is missing is made, what is there stays. The store is made under another name and renamed when it
 //! is whole, with a note of how it was made inside: half a store is never served, and never kept.
 
-mod population;
+pub(crate) mod population;
 #[cfg(test)]
 mod tests;
 

@@ -81,7 +81,9 @@ impl Folder {
             return Ok(());
         }
         let (folder, what) = (self.0.display(), what.display());
-        Err(usage(format!("`{folder}` is not a data folder of Cordon: `{what}` is missing; name the folder with --data-dir")))
+        Err(usage(format!(
+            "`{folder}` is not a data folder of Cordon: `{what}` is missing; name the folder with --data-dir"
+        )))
     }
 
     /// The right to serve this folder, for as long as the answer lives.

@@ -1,5 +1,6 @@
 //! One house: its folder opened, its parts put together, its port served.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,12 +11,13 @@ use cordon_engine::{Engine, EngineSettings};
 use cordon_state::SqliteState;
 use cordon_store::Store;
 use cordon_wire::{
-    AgreementsInForce, Doors, FlightSettings, Identity, LocalIssuer, TrustedIssuer, Withdrawn,
-    WithdrawnUnknown,
+    AgreementsInForce, Doors, FlightSettings, Identity, KeepNotes, LocalIssuer, ServeError,
+    TrustedIssuer, Withdrawn, WithdrawnUnknown,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::agreement_files;
+use crate::exit::{Exit, ended};
 use crate::folder::Folder;
 use crate::own_views::OwnWork;
 use crate::settings::{LimitsFile, Settings};
@@ -46,7 +48,8 @@ impl House {
         let state = SqliteState::open(folder.state())?;
         let agreements = read_agreements(&settings, &catalogue)?;
         let own = OwnWork { state: Arc::clone(&state), agreements: agreements.clone() };
-        let limits = EngineSettings { own_views: Some(Arc::new(own)), ..settings.limits.over(folder) };
+        let limits =
+            EngineSettings { own_views: Some(Arc::new(own)), ..settings.limits.over(folder) };
         let ledger: Arc<dyn Ledger> = Arc::clone(&state) as _;
         let engine = Engine::new(Arc::clone(&catalogue), Arc::new(store), ledger, limits)
             .context("the query engine cannot start")?;
@@ -57,9 +60,13 @@ impl House {
     pub(crate) async fn serve(self) -> anyhow::Result<Served> {
         let Self { settings, catalogue, agreements, state, engine } = self;
         let identity = identity(&settings, &state)?;
-        let doors = Doors { engine, agreements: agreements.clone(), identity, ledger: state };
+        let keep_notes = Some(keep_notes(Arc::clone(&state)));
+        let agreements_now = agreements.clone();
+        let doors =
+            Doors { engine, agreements: agreements_now, identity, ledger: state, keep_notes };
         let stop = CancellationToken::new();
-        let serving = cordon_wire::serve(doors, settings.flight, stop.clone()).await?;
+        let serving = cordon_wire::serve(doors, settings.flight, stop.clone()).await;
+        let serving = serving.map_err(explained)?;
         tokio::spawn(agreement_files::follow(settings.agreements, catalogue, agreements));
         Ok(Served { serving, stop })
     }
@@ -87,14 +94,28 @@ impl Served {
     }
 }
 
+/// What a setting causes is told as such.
+fn explained(error: ServeError) -> anyhow::Error {
+    let setting = matches!(error, ServeError::Tls(_) | ServeError::ClearText(_));
+    let exit = if setting { Exit::Usage } else { Exit::Unavailable };
+    let why = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    ended(exit, format!("{error}{why}"))
+}
+
 /// The store of a folder.
-pub(crate) async fn open_store(folder: &Folder, catalogue: &Arc<Catalogue>) -> anyhow::Result<Store> {
+pub(crate) async fn open_store(
+    folder: &Folder,
+    catalogue: &Arc<Catalogue>,
+) -> anyhow::Result<Store> {
     let path = folder.store();
     let store = Store::open(&path, Arc::clone(catalogue)).await;
     store.with_context(|| format!("the store `{}` cannot be opened", path.display()))
 }
 
-fn read_agreements(settings: &Settings, catalogue: &Catalogue) -> anyhow::Result<AgreementsInForce> {
+fn read_agreements(
+    settings: &Settings,
+    catalogue: &Catalogue,
+) -> anyhow::Result<AgreementsInForce> {
     let folder = &settings.agreements;
     let read = agreement_files::read(folder, catalogue)
         .with_context(|| format!("the agreements in `{}` cannot be read", folder.display()))?;
@@ -111,6 +132,14 @@ fn identity(settings: &Settings, state: &Arc<SqliteState>) -> anyhow::Result<Ide
         state.revoked(issuer, token_id).map_err(|error| WithdrawnUnknown(Box::new(error)))
     });
     Ok(Identity::new(issuers)?.with_withdrawn(withdrawn))
+}
+
+/// Notes on answers go where `my.notes` reads them.
+fn keep_notes(state: Arc<SqliteState>) -> Arc<KeepNotes> {
+    Arc::new(move |query_id, user, notes| {
+        let notes = notes.iter().map(|note| (note.column.as_deref(), note.text.as_str()));
+        Ok(state.keep_notes(query_id, user.as_str(), now(), notes)?)
+    })
 }
 
 /// The limits that a house has when nobody wrote any, but for the deadline.

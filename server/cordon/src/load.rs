@@ -1,6 +1,7 @@
 //! `cordon load`: files into a table of the data folder.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -50,6 +51,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let catalogue = Arc::new(Catalogue::built_in().context("the built-in catalogue")?);
     known(&catalogue, &args.table)?;
+    args.files.iter().try_for_each(|file| readable(file))?;
     let folder = Folder::new(args.folder.data_dir);
     folder.create()?;
     let store = house::open_store(&folder, &catalogue).await?;
@@ -66,6 +68,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(if report.rejected == 0 { Exit::Done } else { Exit::Incomplete })
 }
 
+/// A file that cannot be opened is the caller's to put right; told before anything is made.
+fn readable(file: &Path) -> anyhow::Result<()> {
+    let unreadable = |why: &str| usage(format!("`{}` cannot be read: {why}", file.display()));
+    let opened = File::open(file).and_then(|file| file.metadata());
+    match opened {
+        Ok(about) if about.is_dir() => Err(unreadable("it is a folder")),
+        Ok(_) => Ok(()),
+        Err(error) => Err(unreadable(&error.to_string())),
+    }
+}
+
 /// Refuses a table that nobody described, with those that are.
 pub(crate) fn known(catalogue: &Catalogue, table: &TableName) -> anyhow::Result<()> {
     if catalogue.table(table).is_some() {
@@ -78,7 +91,9 @@ pub(crate) fn known(catalogue: &Catalogue, table: &TableName) -> anyhow::Result<
 /// What the caller can put right is a usage error; the rest is the store's.
 pub(crate) fn explained(error: StoreError) -> anyhow::Error {
     match &error {
-        StoreError::AlreadyLoaded { .. } => usage(format!("{error}; --again loads it all the same")),
+        StoreError::AlreadyLoaded { .. } => {
+            usage(format!("{error}; --again loads it all the same"))
+        }
         StoreError::NoSuchTable(_)
         | StoreError::Input { .. }
         | StoreError::Rows { .. }

@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_array::{
+    ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
+use arrow_schema::{Field, Schema};
 use chrono::{NaiveDate, Utc};
 use cordon_agreements::{Agreement, Agreements, Permit, Status, UserId};
 use cordon_catalogue::TableName;
@@ -98,7 +100,10 @@ fn queries_table(queries: &[AuditRow]) -> Option<RecordBatch> {
         ("time", times(queries.iter().map(|row| row.at.0))),
         ("sql", text(&|row| row.event.sql.clone())),
         ("outcome", text(&|row| outcome(&row.event.outcome).to_owned())),
-        ("rows", Arc::new(queries.iter().map(|row| rows(&row.event.outcome)).collect::<Int64Array>())),
+        (
+            "rows",
+            Arc::new(queries.iter().map(|row| rows(&row.event.outcome)).collect::<Int64Array>()),
+        ),
     ])
 }
 
@@ -120,7 +125,8 @@ pub(crate) fn rows(outcome: &AuditOutcome) -> Option<i64> {
 /// The notes on these queries.
 fn notes_table(notes: &[KeptNote], queries: &[AuditRow]) -> Option<RecordBatch> {
     let own: BTreeSet<&str> = queries.iter().map(|row| row.event.query_id.as_str()).collect();
-    let notes: Vec<&KeptNote> = notes.iter().filter(|note| own.contains(note.query_id.as_str())).collect();
+    let notes: Vec<&KeptNote> =
+        notes.iter().filter(|note| own.contains(note.query_id.as_str())).collect();
     let text = |of: &dyn Fn(&KeptNote) -> Option<String>| -> ArrayRef {
         Arc::new(notes.iter().map(|note| of(note)).collect::<StringArray>())
     };
@@ -139,7 +145,8 @@ pub(crate) fn times(milliseconds: impl Iterator<Item = i64>) -> ArrayRef {
 
 /// Columns of whatever length they have, all nullable. `None` never happens: the columns are made here.
 pub(crate) fn table<const N: usize>(columns: [(&str, ArrayRef); N]) -> Option<RecordBatch> {
-    let field = |(name, array): &(&str, ArrayRef)| Field::new(*name, array.data_type().clone(), true);
+    let field =
+        |(name, array): &(&str, ArrayRef)| Field::new(*name, array.data_type().clone(), true);
     let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
     let made = RecordBatch::try_new(Arc::new(schema), arrays);
@@ -149,12 +156,6 @@ pub(crate) fn table<const N: usize>(columns: [(&str, ArrayRef); N]) -> Option<Re
 
 fn days_since_1970(day: NaiveDate) -> Option<i32> {
     i32::try_from(day.signed_duration_since(NaiveDate::default()).num_days()).ok()
-}
-
-/// The type of moments, as [`times`] makes them.
-#[cfg(test)]
-fn moment() -> DataType {
-    DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()))
 }
 
 impl fmt::Debug for OwnWork {

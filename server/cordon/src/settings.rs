@@ -109,7 +109,8 @@ impl Settings {
     /// Reads and checks a settings file. Paths in it are relative to the file's own folder.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        let text = fs::read_to_string(path).map_err(|error| usage(format!("`{shown}` cannot be read: {error}")))?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| usage(format!("`{shown}` cannot be read: {error}")))?;
         let file: SettingsFile = toml::from_str(&text)
             .map_err(|error| usage(format!("`{shown}`: {}", error.to_string().trim_end())))?;
         let base = path.parent().unwrap_or(Path::new(""));
@@ -128,10 +129,16 @@ fn convert(file: SettingsFile, base: &Path) -> anyhow::Result<Settings> {
              `certificate` and `key`, or listen on 127.0.0.1"
         );
     }
-    let issuers: Vec<_> =
-        file.sign_in.issuers.iter().map(|issuer| read_issuer(issuer, base)).collect::<Result<_, _>>()?;
+    let issuers: Vec<_> = file
+        .sign_in
+        .issuers
+        .iter()
+        .map(|issuer| read_issuer(issuer, base))
+        .collect::<Result<_, _>>()?;
     if !file.sign_in.local && issuers.is_empty() {
-        anyhow::bail!("`sign_in` trusts nobody: write `local = true`, or at least one `[[sign_in.issuers]]`");
+        anyhow::bail!(
+            "`sign_in` trusts nobody: write `local = true`, or at least one `[[sign_in.issuers]]`"
+        );
     }
     let sign_in = SignIn { local: file.sign_in.local, issuers };
     let flight = FlightSettings { address, tls };

@@ -1,8 +1,8 @@
 //! [`Ledger`] over SQLite: one immediate transaction per call, durable when the call returns.
 
 use cordon_disclosure::{
-    AuditEvent, AuditOutcome, Decided, Earlier, Fingerprint, Ledger, LedgerError, Question, Recorded,
-    Scope, Timestamp,
+    AuditEvent, AuditOutcome, Decided, Earlier, Fingerprint, Ledger, LedgerError, Question,
+    Recorded, Scope, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};

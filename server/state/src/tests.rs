@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -54,7 +55,11 @@ fn released() -> AuditOutcome {
 }
 
 /// What `release` does: copy an earlier table, or decide anew.
-fn ask(state: &SqliteState, fingerprint: u8, table: &[u8]) -> Result<(Vec<u8>, Recorded), LedgerError> {
+fn ask(
+    state: &SqliteState,
+    fingerprint: u8,
+    table: &[u8],
+) -> Result<(Vec<u8>, Recorded), LedgerError> {
     let question = question(fingerprint);
     let mut given = Vec::new();
     let recorded = state.exclusive(&question, NOON, &mut |earlier| {
@@ -132,11 +137,8 @@ fn a_full_disk_refuses_and_later_goes_on() {
         let writer = state.writer.lock();
         writer.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
     };
-    let pages: i64 = state
-        .reader
-        .lock()
-        .pragma_query_value(None, "page_count", |row| row.get(0))
-        .unwrap();
+    let pages: i64 =
+        state.reader.lock().pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     limit(pages);
 
     let large = vec![0_u8; 1 << 20];
@@ -148,6 +150,54 @@ fn a_full_disk_refuses_and_later_goes_on() {
     limit(1 << 30);
     assert_eq!(ask(&state, 2, &large).unwrap(), (large, Recorded(2)));
     assert_eq!(state.record(&wordy, NOON).unwrap(), Recorded(3));
+    assert_eq!(ask(&state, 1, b"").unwrap().0, b"first");
+    assert_eq!(state.verify().unwrap(), 4);
+}
+
+/// The same on a real file system without space, where root may make one: a megabyte of memory, mounted
+/// in a name space of its own, in which this program runs the test after this one.
+#[test]
+fn a_full_file_system_refuses_and_later_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=1m none \"$0\" || exit 77; \
+                  exec \"$1\" --exact tests::on_a_small_file_system --ignored";
+    let ran = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .arg(folder.path())
+        .arg(std::env::current_exe().unwrap())
+        .env(SMALL, folder.path())
+        .output();
+    match ran {
+        Ok(ran) if ran.status.success() => {}
+        Ok(ran) if String::from_utf8_lossy(&ran.stdout).contains("running 1 test") => {
+            panic!("{}", String::from_utf8_lossy(&ran.stdout))
+        }
+        _ => eprintln!("skipped: no file system can be mounted here"),
+    }
+}
+
+const SMALL: &str = "CORDON_TEST_SMALL_FILE_SYSTEM";
+
+#[test]
+#[ignore = "run by the test before it"]
+fn on_a_small_file_system() {
+    let folder = PathBuf::from(std::env::var_os(SMALL).unwrap());
+    let state = SqliteState::open(folder.join("state.sqlite")).unwrap();
+    ask(&state, 1, b"first").unwrap();
+    let filler = folder.join("filler");
+    assert!(fs::write(&filler, vec![0; 2 << 20]).is_err(), "the disk is not full");
+
+    let large = vec![1_u8; 100_000];
+    assert_eq!(ask(&state, 2, &large).unwrap_err().action, "write");
+    let wordy = AuditEvent { sql: "x".repeat(60_000), ..event("q", "a", released()) };
+    assert_eq!(state.record(&wordy, NOON).unwrap_err().action, "write");
+    assert_eq!(state.verify().unwrap(), 1);
+
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(ask(&state, 2, &large).unwrap(), (large, Recorded(2)));
+    assert_eq!(state.record(&wordy, NOON).unwrap(), Recorded(3));
+    drop(state);
+    let state = SqliteState::open(folder.join("state.sqlite")).unwrap();
     assert_eq!(ask(&state, 1, b"").unwrap().0, b"first");
     assert_eq!(state.verify().unwrap(), 4);
 }
@@ -290,7 +340,10 @@ fn broken_by(change: &str) -> u64 {
 
     let other = Connection::open(&at.path).unwrap();
     let guarded = other.execute_batch(change).unwrap_err().to_string();
-    assert!(guarded.contains("only appended to") || guarded.contains("as it was given"), "{guarded}");
+    assert!(
+        guarded.contains("only appended to") || guarded.contains("as it was given"),
+        "{guarded}"
+    );
     other
         .execute_batch(
             "DROP TRIGGER journal_is_not_changed; DROP TRIGGER journal_is_not_shortened;

@@ -40,9 +40,14 @@ pub(crate) fn announced(schema: &Schema) -> SchemaRef {
 }
 
 /// A batch in the form that was announced for its schema.
-pub(crate) fn fitted(batch: &RecordBatch, announced: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn fitted(
+    batch: &RecordBatch,
+    announced: &SchemaRef,
+) -> Result<RecordBatch, ArrowError> {
     if batch.num_columns() != announced.fields().len() {
-        return Err(ArrowError::SchemaError("a batch has other columns than its answer".to_owned()));
+        return Err(ArrowError::SchemaError(
+            "a batch has other columns than its answer".to_owned(),
+        ));
     }
     let columns = batch
         .columns()
@@ -50,8 +55,7 @@ pub(crate) fn fitted(batch: &RecordBatch, announced: &SchemaRef) -> Result<Recor
         .zip(announced.fields())
         .map(|(column, field)| cast(column, field.data_type()))
         .collect::<Result<Vec<_>, _>>()?;
-    let options =
-        arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(announced.clone(), columns, &options)
 }
 
@@ -92,10 +96,7 @@ pub(crate) fn sql_metadata(kind: &DataType) -> HashMap<String, String> {
         key("IS_SEARCHABLE", "1"),
     ]);
     if let DataType::Decimal128(precision, scale) = kind {
-        beside.extend([
-            key("PRECISION", precision.to_string()),
-            key("SCALE", scale.to_string()),
-        ]);
+        beside.extend([key("PRECISION", precision.to_string()), key("SCALE", scale.to_string())]);
     }
     beside
 }

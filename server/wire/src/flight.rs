@@ -26,7 +26,9 @@ use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo,
     HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
 };
+use cordon_agreements::UserId;
 use cordon_disclosure::{Code, Ledger, Refusal};
+use cordon_engine::Note;
 use futures::{Stream, StreamExt as _};
 use prost::Message as _;
 use tonic::metadata::MetadataValue;
@@ -41,18 +43,24 @@ use crate::status;
 
 use caller::Caller;
 use metadata::{Constants, Needs};
-use statements::{Stored, Statement};
+use statements::{Statement, Stored};
 
 /// The one catalogue there is.
 pub(crate) const CATALOGUE: &str = "cordon";
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
+/// Keeps the notes on an answer (query id, who asked, notes), so that SQL can reach them.
+pub type KeepNotes = dyn Fn(&str, &UserId, &[Note]) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+    + Send
+    + Sync;
+
 /// Everything behind the Flight SQL port.
 pub(crate) struct FlightDoor {
     questions: Arc<dyn Questions>,
     agreements: AgreementsInForce,
     ledger: Arc<dyn Ledger>,
+    keep_notes: Option<Arc<KeepNotes>>,
     constants: Constants,
     statements: Shelf<Statement>,
     results: Shelf<Stored>,
@@ -63,12 +71,14 @@ impl FlightDoor {
         questions: Arc<dyn Questions>,
         agreements: AgreementsInForce,
         ledger: Arc<dyn Ledger>,
+        keep_notes: Option<Arc<KeepNotes>>,
     ) -> Result<Self, FlightError> {
         let sql_info = sql_info::all(questions.function_names())?;
         Ok(Self {
             questions,
             agreements,
             ledger,
+            keep_notes,
             constants: Constants { sql_info, types: xdbc::types()? },
             statements: Shelf::new(statements::OPEN_STATEMENTS),
             results: Shelf::new(statements::KEPT_RESULTS),
@@ -76,7 +86,11 @@ impl FlightDoor {
     }
 
     /// Answers a metadata command; none when it is another command.
-    async fn metadata(&self, caller: &Caller, command: &Command) -> Result<Option<RecordBatch>, Status> {
+    async fn metadata(
+        &self,
+        caller: &Caller,
+        command: &Command,
+    ) -> Result<Option<RecordBatch>, Status> {
         let tables = match metadata::needs(command) {
             None => return Ok(None),
             Some(Needs::Nobody) => Vec::new(),
@@ -107,9 +121,7 @@ impl FlightDoor {
             return Ok(Response::new(info));
         }
         let (info, query_id) = match command {
-            Command::CommandStatementQuery(statement) => {
-                self.run_text(caller, statement).await?
-            }
+            Command::CommandStatementQuery(statement) => self.run_text(caller, statement).await?,
             Command::CommandPreparedStatementQuery(prepared) => {
                 self.run_prepared(caller, &prepared.prepared_statement_handle).await?
             }
@@ -174,9 +186,7 @@ impl FlightService for FlightDoor {
     ) -> Result<Response<PollInfo>, Status> {
         let caller = Caller::of(&request)?;
         let info = self.flight_info(&caller, request.into_inner()).await?;
-        let complete = |info| {
-            PollInfo::new().with_info(info).try_with_progress(1.0)
-        };
+        let complete = |info| PollInfo::new().with_info(info).try_with_progress(1.0);
         let (headers, info, _) = info.into_parts();
         let poll = complete(info).map_err(|error| status::fault(&error))?;
         Ok(Response::from_parts(headers, poll, http::Extensions::new()))
@@ -206,7 +216,10 @@ impl FlightService for FlightDoor {
         Ok(Response::new(SchemaResult { schema }))
     }
 
-    async fn do_get(&self, request: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
+    async fn do_get(
+        &self,
+        request: Request<Ticket>,
+    ) -> Result<Response<Self::DoGetStream>, Status> {
         let caller = Caller::of(&request)?;
         let command = command(&request.into_inner().ticket)?;
         if let Some(batch) = self.metadata(&caller, &command).await? {
@@ -245,7 +258,10 @@ impl FlightService for FlightDoor {
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
         Caller::of(&request)?;
-        Err(status::refused(&Refusal::new(Code::NotOffered, "exchanging data is not offered"), None))
+        Err(status::refused(
+            &Refusal::new(Code::NotOffered, "exchanging data is not offered"),
+            None,
+        ))
     }
 
     async fn do_action(

@@ -22,6 +22,7 @@ mod status;
 mod testing;
 
 pub use agreements::AgreementsInForce;
+pub use flight::KeepNotes;
 pub use identity::{
     AUDIENCE, Identity, IdentityError, LONGEST_LIFE, LocalIssuer, LocalIssuerError, SignedIn,
     TokenFault, TrustedIssuer, Withdrawn, WithdrawnUnknown, install_crypto,

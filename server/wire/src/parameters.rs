@@ -45,14 +45,17 @@ impl Binding {
         let read = catch_unwind(AssertUnwindSafe(|| read(&self.messages)));
         let (row, rows) = read.unwrap_or(None).ok_or_else(malformed)?;
         if rows != 1 {
-            return Err(Refusal::new(Code::BadParameters, "a statement runs with one row of values")
-                .instead("bind one row, and run the statement once for each row"));
+            return Err(Refusal::new(
+                Code::BadParameters,
+                "a statement runs with one row of values",
+            )
+            .instead("bind one row, and run the statement once for each row"));
         }
         if row.num_columns() != parameters {
             let found = row.num_columns();
             return Err(Refusal::new(
                 Code::BadParameters,
-                format!("the statement has {parameters} parameters, {found} values were bound"),
+                format!("parameters of the statement: {parameters}, values bound: {found}"),
             ));
         }
         Ok(row)

@@ -4,7 +4,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use cordon_agreements::Permit;
 use cordon_catalogue::TableName;
-use cordon_engine::{Answer, Engine, Stop, SubmittedSql};
+use cordon_engine::{Answer, Engine, Note, Stop, SubmittedSql};
 use tokio_util::sync::CancellationToken;
 
 /// Answers questions. Tests answer without data.
@@ -35,8 +35,7 @@ pub(crate) struct Finished {
     pub(crate) query_id: String,
     pub(crate) schema: SchemaRef,
     pub(crate) batches: Vec<RecordBatch>,
-    /// JSON.
-    pub(crate) notes: Vec<u8>,
+    pub(crate) notes: Vec<Note>,
 }
 
 #[tonic::async_trait]
@@ -66,8 +65,7 @@ impl From<&Answer> for Finished {
             query_id: answer.query_id().to_owned(),
             schema: answer.schema().clone(),
             batches: answer.batches().to_vec(),
-            // Notes are names and texts: nothing that JSON could not hold.
-            notes: serde_json::to_vec(answer.notes()).unwrap_or_default(),
+            notes: answer.notes().to_vec(),
         }
     }
 }

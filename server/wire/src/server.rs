@@ -20,7 +20,7 @@ use tonic::transport::{Identity as Certificate, Server, ServerTlsConfig};
 use tower::layer::util::{Identity as NoLayer, Stack};
 
 use crate::agreements::AgreementsInForce;
-use crate::flight::FlightDoor;
+use crate::flight::{FlightDoor, KeepNotes};
 use crate::identity::{Identity, install_crypto};
 use crate::questions::Questions;
 use crate::sign_in::SignIn;
@@ -79,6 +79,8 @@ pub struct Doors {
     pub identity: Identity,
     /// Where refusals at the door are recorded.
     pub ledger: Arc<dyn Ledger>,
+    /// Where notes on answers are kept; without it they travel with the answers only.
+    pub keep_notes: Option<Arc<KeepNotes>>,
 }
 
 /// A port that is being served.
@@ -92,7 +94,9 @@ pub struct Serving {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Tokens and answers would cross a network in clear.
-    #[error("`{0}` can be reached from other machines; give a certificate and a key, or listen on 127.0.0.1")]
+    #[error(
+        "`{0}` can be reached from other machines; give a certificate and a key, or listen on 127.0.0.1"
+    )]
     ClearText(SocketAddr),
     /// The address cannot be had.
     #[error("cannot listen on `{address}`")]
@@ -124,7 +128,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<Serving, ServeError> {
     let questions: Arc<dyn Questions> = doors.engine;
-    let door = FlightDoor::new(questions, doors.agreements, doors.ledger)
+    let door = FlightDoor::new(questions, doors.agreements, doors.ledger, doors.keep_notes)
         .map_err(ServeError::Service)?;
     serve_door(door, doors.identity, settings, shutdown).await
 }
@@ -145,8 +149,7 @@ pub(crate) async fn serve_door(
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
-    let address =
-        listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+    let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
     tracing::info!(%address, "Flight SQL is served");
     let task = tokio::spawn(run(router, listener, shutdown));
     Ok(Serving { address, task })

@@ -109,7 +109,8 @@ impl<T> Shelf<T> {
         now: Instant,
     ) -> Option<(AgreementId, Arc<T>)> {
         let kept = self.kept.lock();
-        let thing = kept.things.get(key).filter(|thing| thing.user == *user && now < thing.until)?;
+        let thing =
+            kept.things.get(key).filter(|thing| thing.user == *user && now < thing.until)?;
         Some((thing.agreement.clone(), Arc::clone(&thing.value)))
     }
 

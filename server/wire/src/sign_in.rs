@@ -89,10 +89,7 @@ where
     }
 }
 
-fn signed_in(
-    identity: &Identity,
-    headers: &HeaderMap,
-) -> Result<(SignedIn, String), TokenFault> {
+fn signed_in(identity: &Identity, headers: &HeaderMap) -> Result<(SignedIn, String), TokenFault> {
     let token = credentials(headers)?;
     // A clock before 1970 makes every token one of the future.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -131,7 +128,9 @@ fn credentials(headers: &HeaderMap) -> Result<String, TokenFault> {
 fn told(fault: TokenFault) -> Refusal {
     match fault {
         TokenFault::Expired => Refusal::new(Code::TokenExpired, "the access token has expired"),
-        TokenFault::Missing => Refusal::new(Code::NotSignedIn, "no access token came with the call"),
+        TokenFault::Missing => {
+            Refusal::new(Code::NotSignedIn, "no access token came with the call")
+        }
         _ => Refusal::new(Code::NotSignedIn, "the access token is not valid"),
     }
 }

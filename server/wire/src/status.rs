@@ -53,7 +53,7 @@ pub(crate) fn stopped(stop: &Stop) -> Status {
 }
 
 /// A fault of this house: the cause goes to the operator's log under the error id.
-pub(crate) fn fault(cause: &dyn std::error::Error) -> Status {
+pub(crate) fn fault(cause: &(dyn std::error::Error + 'static)) -> Status {
     let error_id = uuid::Uuid::new_v4().to_string();
     tracing::error!(error_id, cause, "internal error at the door");
     failed(&Failure { code: Code::Internal, error_id, retry_after: None })
@@ -137,8 +137,7 @@ fn http(code: Code) -> u16 {
 fn one_line(text: &str) -> String {
     let end = (0..=LONGEST.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     let (kept, cut) = text.split_at(end.unwrap_or(0));
-    let mut line: String =
-        kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if !cut.is_empty() {
         line.push('…');
     }

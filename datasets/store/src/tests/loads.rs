@@ -268,6 +268,7 @@ async fn parquet_is_cast_to_the_described_types() {
     )
     .unwrap();
     let file = folder.path().join("in.parquet");
+    #[expect(clippy::disallowed_methods, reason = "a file to be loaded")]
     let mut writer =
         parquet::arrow::ArrowWriter::try_new(std::fs::File::create(&file).unwrap(), schema, None)
             .unwrap();

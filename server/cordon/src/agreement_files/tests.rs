@@ -41,7 +41,8 @@ fn a_broken_file_takes_its_own_agreement_only() {
 #[test]
 fn two_files_of_one_reference_are_both_out_of_force() {
     let catalogue = Catalogue::built_in().unwrap();
-    let read = read(folder(&[DEMO[0], ("copy.toml", DEMO[0].1), DEMO[1]]).path(), &catalogue).unwrap();
+    let read =
+        read(folder(&[DEMO[0], ("copy.toml", DEMO[0].1), DEMO[1]]).path(), &catalogue).unwrap();
     assert_eq!(ids(&read.agreements), ["DARS-NIC-000002-DEMO2"]);
     assert_eq!(read.problems.len(), 2);
 }

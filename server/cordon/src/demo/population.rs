@@ -28,13 +28,13 @@ const MADE: &str = "demo.json";
 /// How a store was made.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Made {
-    pub(super) people: u64,
-    pub(super) seed: u64,
+pub(crate) struct Made {
+    pub(crate) people: u64,
+    pub(crate) seed: u64,
 }
 
 /// Makes the store of a folder unless it is there; one that is there must be as wanted.
-pub(super) async fn ensure(
+pub(crate) async fn ensure(
     folder: &Folder,
     catalogue: &Arc<Catalogue>,
     wanted: Option<NonZeroU64>,
@@ -57,7 +57,7 @@ pub(super) async fn ensure(
 }
 
 /// Refuses a store that is not the demo's, or has other people than were asked for.
-pub(super) fn check(store: &Path, wanted: Option<NonZeroU64>) -> anyhow::Result<()> {
+pub(crate) fn check(store: &Path, wanted: Option<NonZeroU64>) -> anyhow::Result<()> {
     let path = store.join(MADE);
     let made: Made = fs::read(&path)
         .ok()
@@ -107,7 +107,8 @@ pub(crate) async fn fill_people(
         let table: TableName = name.parse()?;
         let bar = StoreBar::of(name, population.blocks());
         let mut failed = None;
-        let rows = Rows { catalogue, table: &table, population, block: 0, failed: &mut failed, bar: &bar };
+        let rows =
+            Rows { catalogue, table: &table, population, block: 0, failed: &mut failed, bar: &bar };
         let report = store.append(&table, rows, &bar).await?;
         if let Some(error) = failed {
             return Err(error.into());

@@ -1,4 +1,5 @@
 use arrow_array::cast::AsArray as _;
+use arrow_schema::{DataType, TimeUnit};
 use cordon_agreements::permit;
 use cordon_catalogue::Catalogue;
 use cordon_disclosure::{AuditEvent, Fingerprint, Ledger as _, Profile, Timestamp};
@@ -56,7 +57,8 @@ fn only_own_work_under_the_agreement_of_the_question_is_shown() {
     let view = |name: &str| &views[&name.parse::<TableName>().unwrap()];
     assert_eq!(texts(view("my.queries"), "query_id"), ["q4", "q1"]);
     assert_eq!(texts(view("my.queries"), "outcome"), ["CORDON-D101", "released"]);
-    assert_eq!(view("my.queries").schema().field(1).data_type(), &moment());
+    let moment = DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()));
+    assert_eq!(view("my.queries").schema().field(1).data_type(), &moment);
     assert_eq!(texts(view("my.notes"), "query_id"), ["q1"]);
     let references = texts(view("my.agreements"), "reference");
     assert_eq!(references, ["DARS-NIC-000001-DEMO1", "DARS-NIC-000003-DEMO3"]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cordon_disclosure::{Code, Refusal};
-use datafusion::common::{Column, JoinConstraint, JoinType};
+use datafusion::common::{Column, JoinConstraint, JoinType, NullEquality};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection};
 
 use super::person::is_pseudonym;
@@ -50,6 +50,10 @@ impl Guard<'_> {
             } else {
                 self.refuse(Code::JoinNotByPerson, what)
             });
+        }
+        // Where null equals null, records without a pseudonym would meet each other's.
+        if j.null_equality == NullEquality::NullEqualsNull && j.on.len() > 1 {
+            return Err(self.refuse(Code::JoinNotByPerson, "two tables of patients are compared row by row"));
         }
         let (Some(l), Some(r)) = (left.personal().cloned(), right.personal().cloned()) else {
             return Err(self.refuse(Code::PlanNotOffered, "a join of this kind is not offered"));
@@ -127,6 +131,17 @@ impl Guard<'_> {
         }
         if !keeps_rows && !whole_key {
             return Err(self.refuse(Code::JoinFansOut, "the join could repeat rows of patients"));
+        }
+        // Computed columns of nobody's rows can spell a list: over three and more of a patient's columns
+        // it would name people.
+        let spelled = j.on.iter().any(|(l, r)| {
+            let side = if personal_left { r } else { l };
+            !matches!(super::language::unaliased(side), Expr::Column(c)
+                if open.find(c).is_some_and(|(_, f)| f.origin.is_some() || o.released))
+        });
+        let own: Vec<&Expr> = j.on.iter().map(|(l, r)| if personal_left { l } else { r }).collect();
+        if spelled && self.read(personal, |l| Ok(l.width(&own)))? >= super::language::WIDE {
+            return Err(self.refuse(Code::TooManyBranches, "a computed list is joined with three or more columns of patients"));
         }
         if j.on.is_empty() {
             self.one_row_joins = true;
@@ -222,7 +237,7 @@ impl Guard<'_> {
             filter,
             j.join_type,
             JoinConstraint::On,
-            j.null_equality,
+            if by_person { NullEquality::NullEqualsNothing } else { j.null_equality },
             j.null_aware && !by_person,
         )
         .map(LogicalPlan::Join)

@@ -19,6 +19,8 @@ use crate::parse::{Spots, shorten};
 
 /// Most OR branches that each combine three or more columns: longer lists name people.
 const MAX_BRANCHES: usize = 4;
+/// From how many columns on a combination is close to naming a person.
+pub(crate) const WIDE: usize = 3;
 
 /// Reads expressions over one relation of patients' rows.
 pub(crate) struct Language<'a> {
@@ -158,8 +160,10 @@ impl Language<'_> {
         if merged.sources.len() > 2 {
             return Err(self.outside("arithmetic over three or more columns is not offered over patients' rows", whole));
         }
-        if matches!(b.op, Operator::Plus | Operator::Minus) && !interval_is_short(&b.right) {
-            return Err(self.outside("an interval is at most 200 years", whole));
+        for side in [&b.left, &b.right] {
+            if is_interval(side, self.rel) && (scaling || !interval_is_short(side)) {
+                return Err(self.outside("an interval over patients' rows is a constant of at most 200 years", whole));
+            }
         }
         let number = if b.op == Operator::Minus && !left.constant && !right.constant {
             // A difference of two dates is a measure of its own; of two numbers it is not a plain sum.
@@ -199,6 +203,11 @@ impl Language<'_> {
             }
             parts.push(item_facts);
         }
+        // A list over several columns strung together is the same as that many OR branches.
+        if self.width(&[&l.expr]) >= WIDE {
+            *self.branches += l.list.len();
+            self.few_branches()?;
+        }
         Ok(Facts::merged(&parts).flag())
     }
 
@@ -210,7 +219,7 @@ impl Language<'_> {
         let mut values = Vec::new();
         for (when, then) in &c.when_then_expr {
             conditions.push(self.condition(when)?);
-            self.branch(when)?;
+            self.branch(&c.expr.iter().map(|e| e.as_ref()).chain([when.as_ref()]).collect::<Vec<_>>())?;
             values.push(self.facts(then)?);
         }
         if let Some(otherwise) = &c.else_expr {
@@ -218,6 +227,16 @@ impl Language<'_> {
         }
         // A key inside CASE stays a key: `count(distinct case when … then pseudo_hesid end)`.
         let class = values.iter().map(|v| &v.class).find(|c| **c != ColumnClass::Plain).cloned().unwrap_or_default();
+        if class != ColumnClass::Plain {
+            // Beside a key only null: any other value could be somebody else's number.
+            let branches = c.when_then_expr.iter().map(|(_, then)| then).chain(&c.else_expr);
+            for (value, facts) in branches.zip(&values) {
+                if facts.class != class && !matches!(uncast(value), Expr::Literal(v, _) if v.is_null()) {
+                    let key = Facts { class: class.clone(), ..Facts::default() };
+                    self.not_a_key(value, &key)?;
+                }
+            }
+        }
         let banded = values.iter().all(|v| v.constant);
         let merged = Facts::merged(conditions.iter().chain(&values));
         let number = values
@@ -298,7 +317,7 @@ impl Language<'_> {
                 Expr::BinaryExpr(b) if b.op == Operator::Or => {
                     for side in [&*b.left, &*b.right] {
                         if !matches!(unaliased(side), Expr::BinaryExpr(inner) if inner.op == Operator::Or) {
-                            self.branch(side)?;
+                            self.branch(&[side])?;
                         }
                         pending.push(side);
                     }
@@ -312,9 +331,17 @@ impl Language<'_> {
     }
 
     /// One branch of an OR, or one WHEN of a CASE.
-    pub(crate) fn branch(&mut self, side: &Expr) -> Answer<()> {
+    pub(crate) fn branch(&mut self, side: &[&Expr]) -> Answer<()> {
+        if self.width(side) >= WIDE {
+            *self.branches += 1;
+        }
+        self.few_branches()
+    }
+
+    /// How many columns expressions are computed from, those of one code list being one.
+    pub(crate) fn width(&self, exprs: &[&Expr]) -> usize {
         let mut columns = BTreeSet::new();
-        for column in side.column_refs() {
+        for column in exprs.iter().flat_map(|e| e.column_refs()) {
             if let Some((_, facts)) = self.rel.find(column) {
                 for origin in &facts.sources {
                     let name = (self.list_of)(origin).unwrap_or_else(|| origin.1.to_string());
@@ -322,9 +349,10 @@ impl Language<'_> {
                 }
             }
         }
-        if columns.len() >= 3 {
-            *self.branches += 1;
-        }
+        columns.len()
+    }
+
+    fn few_branches(&self) -> Answer<()> {
         if *self.branches > MAX_BRANCHES {
             return Err(Refusal::new(Code::TooManyBranches, "OR lists more than 4 combinations of three or more columns")
                 .at(self.spots.first("or")));
@@ -375,12 +403,17 @@ fn literal_number(value: &ScalarValue) -> Number {
 
 /// Whether an expression is a literal number that passes.
 pub(crate) fn literal_is(expr: &Expr, passes: impl Fn(f64) -> bool) -> bool {
+    literal_value(expr).is_some_and(passes)
+}
+
+fn literal_value(expr: &Expr) -> Option<f64> {
     match uncast(expr) {
-        Expr::Literal(value, _) => {
-            matches!(value.cast_to(&DataType::Float64), Ok(ScalarValue::Float64(Some(f))) if passes(f))
-        }
-        Expr::Negative(inner) => literal_is(inner, |v| passes(-v)),
-        _ => false,
+        Expr::Literal(value, _) => match value.cast_to(&DataType::Float64) {
+            Ok(ScalarValue::Float64(number)) => number,
+            _ => None,
+        },
+        Expr::Negative(inner) => literal_value(inner).map(|v| -v),
+        _ => None,
     }
 }
 
@@ -392,11 +425,18 @@ fn interval_is_short(expr: &Expr) -> bool {
         }
         Expr::Literal(ScalarValue::IntervalYearMonth(Some(m)), _) => m.unsigned_abs() <= 2_400,
         Expr::Literal(ScalarValue::IntervalDayTime(Some(i)), _) => i.days.unsigned_abs() <= 73_050,
-        Expr::Cast(c) if matches!(c.field.data_type(), DataType::Interval(_)) => {
-            literal_is(&c.expr, |v| v.abs() <= 73_050.0)
-        }
-        _ => true,
+        Expr::Cast(c) if matches!(c.field.data_type(), DataType::Interval(_)) => match unaliased(&c.expr) {
+            Expr::Literal(ScalarValue::Utf8(_), _) => interval_is_short(&c.expr),
+            inner => literal_is(inner, |v| v.abs() <= 73_050.0),
+        },
+        Expr::Placeholder(_) => true,
+        _ => false,
     }
+}
+
+fn is_interval(expr: &Expr, rel: &Rel) -> bool {
+    use datafusion::logical_expr::ExprSchemable;
+    matches!(expr.get_type(rel.plan.schema()), Ok(DataType::Interval(_) | DataType::Duration(_)))
 }
 
 fn is_date_like(expr: &Expr, rel: &Rel) -> bool {

@@ -207,7 +207,7 @@ impl Guard<'_> {
             LogicalPlan::Filter(f) => self.filter(f, top),
             LogicalPlan::SubqueryAlias(a) => self.alias(a, top),
             LogicalPlan::Sort(s) => {
-                let input = self.visit(&s.input, top)?;
+                let input = self.visit(&s.input, top && s.fetch.is_none())?;
                 match input.kind {
                     Kind::Personal(_) if s.fetch.is_some() => Ok(limited(input)),
                     // The order of patients' rows says nothing once they are aggregated.
@@ -216,7 +216,8 @@ impl Guard<'_> {
                 }
             }
             LogicalPlan::Limit(l) => {
-                let input = self.visit(&l.input, top)?;
+                // A LIMIT takes rows that say something, not the domain's empty ones.
+                let input = self.visit(&l.input, false)?;
                 match input.kind {
                     Kind::Personal(_) => Ok(limited(input)),
                     Kind::Open(_) => self.open_node(plan, vec![input]),

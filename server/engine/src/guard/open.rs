@@ -12,7 +12,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::language::unaliased;
 use super::relation::{Facts, Figure, Kind, Open, Personal, Rel};
-use super::{Guard, internal, renamed};
+use super::{Guard, internal, renamed, total};
 use crate::functions;
 
 impl Guard<'_> {
@@ -22,7 +22,8 @@ impl Guard<'_> {
         for (index, expr) in p.expr.iter().enumerate() {
             let facts = self.open_facts(expr, &input)?;
             let computed = !matches!(unaliased(expr), Expr::Column(_));
-            let expr = if computed && facts.figure != Figure::No { null_with_its_parts(expr, &input) } else { expr.clone() };
+            let expr = total::total(expr.clone(), input.plan.schema()).map_err(internal)?;
+            let expr = if computed && facts.figure != Figure::No { null_with_its_parts(&expr, &input) } else { expr };
             exprs.push(renamed(expr, p.schema.qualified_field(index)));
             columns.push(facts);
         }
@@ -112,6 +113,14 @@ impl Guard<'_> {
         }
         for input in &inputs {
             self.not_limited(input)?;
+        }
+        // A key stands above a key of the same kind: anything else could be somebody else's number.
+        for index in 0..width {
+            let kinds: Vec<_> = inputs.iter().filter_map(|r| r.columns.get(index)).map(|f| std::mem::discriminant(&f.class)).collect();
+            if kinds.iter().any(|k| Some(k) != kinds.first()) {
+                return Err(Refusal::new(Code::PseudonymShown, "UNION ALL puts a key and something else into one column")
+                    .at(self.spots.only("union")));
+            }
         }
         // The branches' persons get one name.
         let hidden = self.hidden_name();

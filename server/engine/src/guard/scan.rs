@@ -41,7 +41,9 @@ impl Guard<'_> {
             let plan = LogicalPlanBuilder::scan(scan.table_name.clone(), provider_as_source(provider), None)
                 .and_then(LogicalPlanBuilder::build)
                 .map_err(internal)?;
-            return Ok(Rel { plan, columns, kind: Kind::Open(Open::default()) });
+            // It holds the analyst's own words: joined with patients, a list of people could come in by it.
+            let open = Open { literal: true, ..Open::default() };
+            return Ok(Rel { plan, columns, kind: Kind::Open(open) });
         }
         if scan.source.is::<ReleasedSource>() {
             return Err(Refusal::new(Code::PlanNotOffered, "a released table is not scanned twice"));

@@ -61,7 +61,8 @@ impl FlightDoor {
                 Ok(Vec::new())
             }
             CANCEL => {
-                let cancel = CancelFlightInfoRequest::decode(body.clone()).map_err(|_| no_command())?;
+                let cancel =
+                    CancelFlightInfoRequest::decode(body.clone()).map_err(|_| no_command())?;
                 self.give_up(caller, cancel.info.as_ref())?;
                 Ok(encoded(&CancelFlightInfoResult::new(CancelStatus::Cancelled)))
             }

@@ -89,7 +89,7 @@ impl FlightDoor {
         let query_id = event.query_id.clone();
         let ledger = Arc::clone(&self.ledger);
         let recorded = tokio::task::spawn_blocking(move || ledger.record(&event, now())).await;
-        let error: &dyn std::error::Error = match &recorded {
+        let error: &(dyn std::error::Error + 'static) = match &recorded {
             Ok(Ok(_)) => {
                 tracing::info!(query_id, code = refusal.code.id(), "refused at the door");
                 return status::refused(refusal, Some(&query_id));

@@ -9,7 +9,7 @@ use arrow_flight::{FlightData, FlightEndpoint, FlightInfo, Ticket};
 use arrow_schema::SchemaRef;
 use cordon_agreements::{AgreementId, Permit};
 use cordon_disclosure::{Code, Refusal};
-use cordon_engine::{QueryOptions, SubmittedSql};
+use cordon_engine::{Note, QueryOptions, SubmittedSql};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
@@ -157,13 +157,20 @@ impl FlightDoor {
     }
 
     /// Runs, and keeps the result. When the caller goes away, this future is dropped and the work stops.
-    async fn run(&self, caller: &Caller, sql: SubmittedSql) -> Result<(FlightInfo, String), Status> {
+    async fn run(
+        &self,
+        caller: &Caller,
+        sql: SubmittedSql,
+    ) -> Result<(FlightInfo, String), Status> {
         let agreement = sql.permit.agreement().clone();
         let cancel = CancellationToken::new();
         let _stops_when_dropped = cancel.clone().drop_guard();
         let finished =
             self.questions.run(sql, cancel).await.map_err(|stop| status::stopped(&stop))?;
         let Finished { query_id, schema, batches, notes } = finished;
+        // Names and texts: nothing that JSON could not hold.
+        let told = serde_json::to_vec(&notes).unwrap_or_default();
+        self.keep_notes(caller, &query_id, notes).await;
         let schema = encode::announced(&schema);
         let batches: Vec<RecordBatch> = batches
             .iter()
@@ -179,7 +186,7 @@ impl FlightDoor {
             .with_total_records(i64::try_from(rows).unwrap_or(-1))
             .with_total_bytes(i64::try_from(bytes).unwrap_or(-1))
             .with_ordered(true)
-            .with_app_metadata(notes);
+            .with_app_metadata(told);
         let stored = Stored { schema, batches };
         let user = &caller.signed_in.user;
         let key = self
@@ -190,8 +197,20 @@ impl FlightDoor {
         let until = SystemTime::now() + KEPT_RESULTS.life;
         let endpoint = FlightEndpoint::new()
             .with_ticket(Ticket::new(ticket.as_any().encode_to_vec()))
-            .with_expiration_time(until.into());
+            .with_expiration_time(prost_types::Timestamp::from(until));
         Ok((info.with_endpoint(endpoint), query_id))
+    }
+
+    /// Notes travel with the answer; that they are kept is for programs that drop them on the way. When
+    /// they cannot be kept, the answer is as good.
+    async fn keep_notes(&self, caller: &Caller, query_id: &str, notes: Vec<Note>) {
+        let Some(keep) = &self.keep_notes else { return };
+        let (keep, user) = (Arc::clone(keep), caller.signed_in.user.clone());
+        let (query_id, id) = (query_id.to_owned(), query_id.to_owned());
+        let kept = tokio::task::spawn_blocking(move || keep(&id, &user, &notes)).await;
+        if !matches!(kept, Ok(Ok(()))) {
+            tracing::error!(query_id, error = ?kept, "notes cannot be kept");
+        }
     }
 
     /// The caller's result of that ticket, if its agreement still lets it be fetched.
@@ -201,9 +220,8 @@ impl FlightDoor {
         handle: &[u8],
     ) -> Result<Arc<Stored>, Status> {
         let found = self.results.find(&caller.signed_in.user, handle, Instant::now());
-        let (agreement, stored) = found
-            .filter(|(agreement, _)| caller.may_mean(agreement))
-            .ok_or_else(no_result)?;
+        let (agreement, stored) =
+            found.filter(|(agreement, _)| caller.may_mean(agreement)).ok_or_else(no_result)?;
         self.permit(caller, Some(agreement.as_str()), "fetch a result").await?;
         Ok(stored)
     }

@@ -29,7 +29,8 @@ pub(crate) fn types() -> Result<XdbcTypeInfoData, FlightError> {
         ..quoted("VARCHAR", XdbcDataType::XdbcVarchar, i32::MAX, "'")
     });
     types.append(quoted("VARBINARY", XdbcDataType::XdbcVarbinary, i32::MAX, "X'"));
-    let date = (XdbcDataType::XdbcDate, XdbcDatetimeSubcode::XdbcSubcodeDate);
+    // ODBC knows 1 as the code of DATE; the protocol calls it YEAR.
+    let date = (XdbcDataType::XdbcDate, XdbcDatetimeSubcode::XdbcSubcodeYear);
     let time = (XdbcDataType::XdbcTime, XdbcDatetimeSubcode::XdbcSubcodeTime);
     let timestamp = (XdbcDataType::XdbcTimestamp, XdbcDatetimeSubcode::XdbcSubcodeTimestamp);
     types.append(moment("DATE", date, 10, "DATE '"));

@@ -91,7 +91,8 @@ impl LocalIssuer {
         role: &str,
         lifetime: Duration,
     ) -> Result<String, LocalIssuerError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| LocalIssuerError::Clock)?;
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| LocalIssuerError::Clock)?;
         self.issue_at(subject, role, lifetime, now.as_secs())
     }
 
@@ -105,9 +106,7 @@ impl LocalIssuer {
         if lifetime > LONGEST_LIFE {
             return Err(LocalIssuerError::Lifetime);
         }
-        let word = |text: &str| {
-            (1..=200).contains(&text.len()) && !text.contains(char::is_control)
-        };
+        let word = |text: &str| (1..=200).contains(&text.len()) && !text.contains(char::is_control);
         if !(word(subject) && word(role)) {
             return Err(LocalIssuerError::Name);
         }
@@ -183,8 +182,7 @@ fn read(path: &Path) -> Result<LocalIssuer, LocalIssuerError> {
     }
     let text = fs::read(path).map_err(failed)?;
     let document = PrivatePkcs8KeyDer::from_pem_slice(&text).map_err(|_| damaged())?;
-    let key =
-        Ed25519KeyPair::from_pkcs8(document.secret_pkcs8_der()).map_err(|_| damaged())?;
+    let key = Ed25519KeyPair::from_pkcs8(document.secret_pkcs8_der()).map_err(|_| damaged())?;
     let digest = hex::encode(Sha256::digest(key.public_key().as_ref()));
     let key_id = digest.get(..16).unwrap_or(&digest).to_owned();
     Ok(LocalIssuer { key, key_id })

@@ -239,7 +239,11 @@ fn keys_that_stand_twice_are_refused_at_any_depth() {
         format!(r#"{},"x":[{{"y":1,"y":2}}]}}"#, open(&body)),
     ];
     for claims in claims_twice {
-        assert_eq!(bench.fault(&bench.local.sign(&header, &claims)), TokenFault::Claims, "{claims}");
+        assert_eq!(
+            bench.fault(&bench.local.sign(&header, &claims)),
+            TokenFault::Claims,
+            "{claims}"
+        );
     }
     let alg_twice = format!(r#"{},"alg":"none"}}"#, open(&header));
     assert_eq!(bench.fault(&bench.local.sign(&alg_twice, &body)), TokenFault::Header);
@@ -254,7 +258,12 @@ fn keys_that_stand_twice_are_refused_at_any_depth() {
         let token = bench.local.sign(&header, &broken);
         // Blanks behind the object are JSON; everything else is not.
         let good = broken.ends_with(' ');
-        assert_eq!(bench.identity.verify(&token, NOW).is_ok(), good, "{}", &broken[..20.min(broken.len())]);
+        assert_eq!(
+            bench.identity.verify(&token, NOW).is_ok(),
+            good,
+            "{}",
+            &broken[..20.min(broken.len())]
+        );
     }
 }
 
@@ -322,8 +331,7 @@ fn one_key_has_one_algorithm() {
         let hs256 = with(header.clone(), "alg", json!("HS256"));
         let signed = format!("{}.{}", encoded(&hs256), encoded(&theirs));
         let key = jsonwebtoken::EncodingKey::from_secret(secret);
-        let mac =
-            jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).unwrap();
+        let mac = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).unwrap();
         assert_eq!(bench.fault(&format!("{signed}.{mac}")), TokenFault::Algorithm);
     }
     let signed = good.rsplit_once('.').unwrap().0;
@@ -347,12 +355,18 @@ fn only_public_keys_of_two_kinds_are_taken() {
     let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
     let head = "3076301006072a8648ce3d020106052b81040022036200";
     let spki = [hex::decode(head).unwrap(), p384.public_key().as_ref().to_vec()].concat();
-    let p384 = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(spki));
-    for pem in ["", "hello", p384.as_str(), "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"] {
+    let p384 = format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        STANDARD.encode(spki)
+    );
+    for pem in
+        ["", "hello", p384.as_str(), "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"]
+    {
         let key = TrustedIssuer::new(OTHER, "cordon").with_key("k", pem);
         assert!(matches!(key, Err(IdentityError::Key { .. })), "{key:?}");
     }
-    let twice = TrustedIssuer::new(OTHER, "x").with_key(bench.local.key_id(), &bench.local.public_pem());
+    let twice =
+        TrustedIssuer::new(OTHER, "x").with_key(bench.local.key_id(), &bench.local.public_pem());
     let both = Identity::new(vec![bench.local.trusted().unwrap(), twice.unwrap()]);
     assert!(matches!(both, Err(IdentityError::DoubleKey(_))));
 }
@@ -422,9 +436,8 @@ fn the_key_file_is_made_once_and_for_its_owner() {
     let inner = folder.path().join("keys");
     let first = LocalIssuer::open(&inner).unwrap();
     let file = inner.join("sign-in.key.pem");
-    let mode = |path: &std::path::Path| {
-        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
-    };
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&inner), mode(&file)), (0o700, 0o600));
     assert_eq!(std::fs::read_dir(&inner).unwrap().count(), 1);
     // Tokens outlive a restart.

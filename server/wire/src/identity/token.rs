@@ -155,12 +155,7 @@ impl<'a> Parts<'a> {
 }
 
 impl Claims {
-    pub(crate) fn check(
-        &self,
-        issuer: &str,
-        audience: &str,
-        now_s: i64,
-    ) -> Result<(), TokenFault> {
+    pub(crate) fn check(&self, issuer: &str, audience: &str, now_s: i64) -> Result<(), TokenFault> {
         if self.issuer != issuer {
             return Err(TokenFault::Issuer);
         }

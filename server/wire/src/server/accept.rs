@@ -18,7 +18,7 @@ const CONNECTIONS: usize = 1024;
 
 /// A peer must have sent this many bytes (the preface of HTTP/2) within this time.
 const FIRST_BYTES: usize = 24;
-const FIRST_BYTES_WITHIN: Duration = Duration::from_secs(10);
+const FIRST_BYTES_WITHIN: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
 /// A pause after the operating system could not give us a connection: it has run out of something.
 const AFTER_ERROR: Duration = Duration::from_millis(50);
@@ -46,8 +46,7 @@ pub(crate) fn connections(
             tracing::debug!(%error, "nodelay could not be set");
         }
         let silence = Box::pin(tokio::time::sleep(FIRST_BYTES_WITHIN));
-        let connection =
-            Connection { stream, silent: Some(silence), received: 0, _place: place };
+        let connection = Connection { stream, silent: Some(silence), received: 0, _place: place };
         Some((Ok(connection), (listener, room)))
     })
 }

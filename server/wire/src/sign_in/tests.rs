@@ -67,7 +67,9 @@ fn only_expiry_is_told_apart() {
     let told_of = |fault| told(fault).line();
     assert!(told_of(TokenFault::Expired).contains("CORDON-A202"));
     let same = told_of(TokenFault::Signature);
-    for fault in [TokenFault::UnknownKey, TokenFault::Claims, TokenFault::Withdrawn, TokenFault::Form] {
+    for fault in
+        [TokenFault::UnknownKey, TokenFault::Claims, TokenFault::Withdrawn, TokenFault::Form]
+    {
         assert_eq!(told_of(fault), same);
     }
 }

@@ -31,7 +31,9 @@ fn every_code_reaches_drivers_as_a_status_that_they_know() {
         let beside = status.metadata();
         assert_eq!(beside.get("cordon-code").unwrap(), code.id());
         assert_eq!(beside.get("cordon-query-id").unwrap(), "q-1");
-        assert!(beside.get("cordon-help").unwrap().to_str().unwrap().starts_with("docs/refusals.md#"));
+        assert!(
+            beside.get("cordon-help").unwrap().to_str().unwrap().starts_with("docs/refusals.md#")
+        );
         assert_eq!(problem_of(&status)["code"], code.id());
         // The whole answer is put into headers without a panic.
         let _: http::Response<tonic::body::Body> = status.into_http();

@@ -1,0 +1,4 @@
+-- commissioner: finished episodes by provider and month
+SELECT procode3, date_trunc('month', epistart) AS mth, count(*) AS episodes
+FROM hes.apc GROUP BY procode3, date_trunc('month', epistart)
+ORDER BY procode3, mth

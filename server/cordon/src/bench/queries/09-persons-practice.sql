@@ -1,0 +1,3 @@
+-- commissioner: distinct patients by GP practice
+SELECT gpprac, count(DISTINCT pseudo_hesid) AS persons, count(*) AS episodes
+FROM hes.apc GROUP BY gpprac ORDER BY gpprac

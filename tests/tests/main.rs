@@ -1,0 +1,5 @@
+//! Whole-system tests: one binary.
+
+mod docs;
+mod golden;
+mod tidy;
