@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flightsql
@@ -25,7 +25,7 @@ class House:
     """A running server: where it listens, and a token for each role."""
 
     address: str
-    tokens: dict
+    tokens: dict = field(repr=False)
     folder: Path
 
     @property

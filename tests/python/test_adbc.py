@@ -86,10 +86,11 @@ def test_a_statement_is_bound_again_and_again(connection, ask):
             assert cursor.fetchone()[0] == expected.as_py()
 
 
-@pytest.mark.parametrize("values", [[], ["1", "2"]])
-def test_another_number_of_values_is_refused(connection, values):
-    with connection.cursor() as cursor, pytest.raises(flightsql.Error):
-        cursor.execute(OF_ONE_SEX, values or None)
+def test_another_number_of_values_is_refused(connection):
+    for values in [None, ["1", "2"]]:
+        with connection.cursor() as cursor:
+            with pytest.raises(flightsql.ProgrammingError, match="CORDON-S204"):
+                cursor.execute(OF_ONE_SEX, values)
 
 
 def test_several_rows_are_refused(connection):
@@ -117,11 +118,10 @@ def test_the_columns_are_known_before_anything_runs(connection, ask):
 
 def test_a_statement_runs_without_being_prepared(house):
     """As R, Go and C programs do."""
-    options = {"uri": house.uri}
-    name = adbc_driver_flightsql.DatabaseOptions.AUTHORIZATION_HEADER.value
-    options[name] = f"Bearer {house.tokens['researcher']}"
+    header = adbc_driver_flightsql.DatabaseOptions.AUTHORIZATION_HEADER.value
+    options = {header: f"Bearer {house.tokens['researcher']}"}
     with (
-        adbc_driver_flightsql.connect(house.uri, db_kwargs={name: options[name]}) as database,
+        adbc_driver_flightsql.connect(house.uri, db_kwargs=options) as database,
         adbc_driver_manager.AdbcConnection(database) as connection,
         adbc_driver_manager.AdbcStatement(connection) as statement,
     ):

@@ -4,6 +4,7 @@ import json
 import re
 
 import adbc_driver_flightsql.dbapi as flightsql
+import pyarrow
 import pytest
 from adbc_driver_manager import AdbcStatusCode
 from conftest import ENDED_AGREEMENT
@@ -114,10 +115,8 @@ def test_metadata_needs_a_token_too(house):
 
 
 def test_updates_and_loading_are_not_offered(connection):
-    import pyarrow
-
     with connection.cursor() as cursor:
-        with pytest.raises(flightsql.Error, match="CORDON-X109|not implemented|NOT_IMPLEMENTED"):
+        with pytest.raises(flightsql.Error, match="CORDON-X109"):
             cursor.adbc_ingest("mine", pyarrow.table({"a": [1]}))
 
 

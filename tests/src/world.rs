@@ -70,7 +70,7 @@ pub struct World {
 }
 
 /// A profile by name: the built-in ones and `exact`.
-pub fn profile(name: &str) -> Option<Profile> {
+fn profile(name: &str) -> Option<Profile> {
     match name {
         "exact" => Profile::from_toml("exact.toml", EXACT).ok(),
         other => Profile::built_in(other),
@@ -132,6 +132,19 @@ impl World {
         change(&mut settings);
         let engine = Engine::new(catalogue, Arc::clone(&store), Arc::clone(&ledger) as _, settings)?;
         Ok(Self { engine, ledger, agreements, truth, store, folder })
+    }
+
+    /// The same house with other limits: store, ledger and people stay.
+    ///
+    /// # Errors
+    /// When the engine cannot start.
+    pub fn reopened(mut self, change: impl FnOnce(&mut EngineSettings)) -> Result<Self> {
+        let spill_dir = self.folder.path().join("spill-again");
+        let mut settings = EngineSettings { threads: 2, spill_dir, ..EngineSettings::default() };
+        change(&mut settings);
+        let catalogue = Arc::clone(self.engine.catalogue());
+        self.engine = Engine::new(catalogue, Arc::clone(&self.store), Arc::clone(&self.ledger) as _, settings)?;
+        Ok(self)
     }
 
     /// A question of one of the people named in the agreements.

@@ -2,4 +2,5 @@
 
 mod docs;
 mod golden;
+mod people;
 mod tidy;

@@ -1,6 +1,5 @@
 //! One house: its folder opened, its parts put together, its port served.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -98,8 +97,7 @@ impl Served {
 fn explained(error: ServeError) -> anyhow::Error {
     let setting = matches!(error, ServeError::Tls(_) | ServeError::ClearText(_));
     let exit = if setting { Exit::Usage } else { Exit::Unavailable };
-    let why = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    ended(exit, format!("{error}{why}"))
+    ended(exit, format!("{:#}", anyhow::Error::from(error)))
 }
 
 /// The store of a folder.

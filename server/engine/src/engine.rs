@@ -25,6 +25,7 @@ use crate::authorise::authorise;
 use crate::execute::{self, Given};
 use crate::failure;
 use crate::guard::{self, Cut, GuardedPlan, Step};
+use crate::opt_outs::OptOutList;
 use crate::{finish, functions, parse, session, views};
 
 /// Limits of one server. Defaults suit two cores and a few gigabytes.
@@ -42,6 +43,8 @@ pub struct EngineSettings {
     pub deadline: Duration,
     /// Queries planned or executed at once; others wait.
     pub concurrency: usize,
+    /// Persons who opted out: left out of everything where the agreement says so.
+    pub opt_outs: OptOutList,
     /// Where the analyst's own work is read from (`my.queries` and the like).
     pub own_views: Option<Arc<dyn OwnViews>>,
 }
@@ -108,6 +111,7 @@ impl Default for EngineSettings {
             spill_dir: std::env::temp_dir().join("cordon-spill"),
             deadline: Duration::from_secs(120),
             concurrency: threads * 2,
+            opt_outs: OptOutList::default(),
             own_views: None,
         }
     }
@@ -258,6 +262,7 @@ impl Inner {
             pinned: &pinned,
             state: &self.state,
             partitions: self.settings.threads.max(1),
+            opt_outs: &self.settings.opt_outs,
         };
         let guarded = guard::guard(&authorised, &world)?;
         let schema = finish::advertised(&guarded, sql.options);
@@ -351,6 +356,7 @@ impl Inner {
         };
         part(versions);
         part(&sql.permit.fingerprint());
+        part(&self.settings.opt_outs.digest());
         part(&cut.inner.display_indent_schema().to_string());
         part(&format!("{:?}", cut.measures));
         part(&cut.domain.as_ref().map(|d| format!("{:?}", d.sets)).unwrap_or_default());
@@ -366,7 +372,12 @@ impl Inner {
             query_id: query_id.to_owned(),
             analyst: sql.permit.analyst().to_string(),
             agreement: sql.permit.agreement().to_string(),
-            scope: Scope(format!("{versions} {:?} {}", sql.permit.opt_outs(), sql.permit.profile().name())),
+            scope: Scope(format!(
+                "{versions} {:?} {} {}",
+                sql.permit.opt_outs(),
+                self.settings.opt_outs.digest(),
+                sql.permit.profile().name()
+            )),
             fingerprint: Fingerprint(digest.finalize().into()),
         }
     }

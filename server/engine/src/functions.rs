@@ -2,9 +2,9 @@
 
 /// Over patients' rows: total after our rewrites, deterministic, and too coarse to draw arbitrary subsets.
 pub(crate) const PERSONAL_SCALAR: &[&str] = &[
-    "date_trunc", "date_part", "date_bin", "coalesce", "nullif", "upper", "lower", "btrim", "trim", "ltrim",
+    "date_trunc", "date_part", "coalesce", "nullif", "upper", "lower", "btrim", "trim", "ltrim",
     "rtrim", "left", "substr", "substring", "concat", "concat_ws", "character_length", "char_length", "length",
-    "starts_with", "greatest", "least", "abs", "round", "floor", "ceil", "to_char", "date_format", "to_date",
+    "starts_with", "greatest", "least", "abs", "round", "floor", "ceil",
     "cordon_add", "cordon_sub", "cordon_mul", "current_date", "today",
 ];
 

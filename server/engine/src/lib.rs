@@ -17,10 +17,12 @@ mod finish;
 mod functions;
 mod guard;
 mod limits;
+mod opt_outs;
 mod parse;
 mod released;
 mod session;
 mod views;
 
 pub use answer::{Answer, Failure, Note, Prepared, Stop};
+pub use opt_outs::OptOutList;
 pub use engine::{Engine, EngineSettings, OwnViews, QueryOptions, SubmittedSql};

@@ -6,13 +6,34 @@ mod tests;
 
 use cordon_disclosure::{Code, Family, Refusal};
 use cordon_engine::{Failure, Stop};
-use serde_json::json;
 use tonic::Status;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 /// Drivers cut long messages, and gRPC libraries drop answers whose headers pass 8 KiB: the text stands
 /// there twice (line and JSON), once in base64.
 const LONGEST: usize = 800;
+
+/// What is told as JSON (RFC 9457).
+#[derive(serde::Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    rule: &'a str,
+    r#try: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
+}
 
 /// A refusal as gRPC tells it.
 pub(crate) fn refused(refusal: &Refusal, query_id: Option<&str>) -> Status {
@@ -21,27 +42,25 @@ pub(crate) fn refused(refusal: &Refusal, query_id: Option<&str>) -> Status {
         remedy: one_line(&refusal.remedy),
         ..refusal.clone()
     };
-    let page = refusal.code.page();
-    let mut problem = problem(refusal.code, &refusal.what, &refusal.remedy);
-    problem["rule"] = page.rule.into();
-    if let Some(place) = refusal.place {
-        problem["line"] = place.line.into();
-        problem["column"] = place.column.into();
-    }
-    told(refusal.code, refusal.line(), problem, query_id)
+    let problem = Problem {
+        line: refusal.place.map(|place| place.line),
+        column: refusal.place.map(|place| place.column),
+        query_id,
+        ..problem(refusal.code, &refusal.what, &refusal.remedy)
+    };
+    told(refusal.code, refusal.line(), &problem)
 }
 
 /// A failure as gRPC tells it: the page's words and the error id, nothing of the cause.
 pub(crate) fn failed(failure: &Failure) -> Status {
     let page = failure.code.page();
+    let problem = Problem {
+        error_id: Some(&failure.error_id),
+        retry_after_s: failure.retry_after.map(|after| after.as_secs()),
+        ..problem(failure.code, page.title, page.remedy)
+    };
     let what = format!("{}, error id {}", page.title.to_lowercase(), failure.error_id);
-    let mut problem = problem(failure.code, page.title, page.remedy);
-    problem["error_id"] = failure.error_id.clone().into();
-    if let Some(after) = failure.retry_after {
-        problem["retry_after_s"] = after.as_secs().into();
-    }
-    let line = Refusal::new(failure.code, what).line();
-    told(failure.code, line, problem, None)
+    told(failure.code, Refusal::new(failure.code, what).line(), &problem)
 }
 
 /// Either of the two.
@@ -59,38 +78,37 @@ pub(crate) fn fault(cause: &(dyn std::error::Error + 'static)) -> Status {
     failed(&Failure { code: Code::Internal, error_id, retry_after: None })
 }
 
-fn told(
-    code: Code,
-    line: String,
-    mut problem: serde_json::Value,
-    query_id: Option<&str>,
-) -> Status {
+fn told(code: Code, line: String, problem: &Problem<'_>) -> Status {
     let mut beside = MetadataMap::new();
     beside.insert("cordon-code", MetadataValue::from_static(code.id()));
-    if let Ok(help) = MetadataValue::try_from(help(code)) {
-        beside.insert("cordon-help", help);
-    }
-    if let Some(id) = query_id {
-        problem["query_id"] = id.into();
-        if let Ok(id) = MetadataValue::try_from(id) {
-            beside.insert("cordon-query-id", id);
+    let texts =
+        [("cordon-help", Some(problem.r#type.as_str())), ("cordon-query-id", problem.query_id)];
+    for (name, text) in texts {
+        if let Some(Ok(value)) = text.map(MetadataValue::try_from) {
+            beside.insert(name, value);
         }
     }
-    let problem = MetadataValue::from_bytes(problem.to_string().as_bytes());
-    beside.insert_bin("cordon-problem-bin", problem);
+    // Names, texts and numbers: nothing that JSON could not hold.
+    let problem = serde_json::to_vec(problem).unwrap_or_default();
+    beside.insert_bin("cordon-problem-bin", MetadataValue::from_bytes(&problem));
     Status::with_metadata(grpc(code), line, beside)
 }
 
-/// RFC 9457.
-fn problem(code: Code, detail: &str, remedy: &str) -> serde_json::Value {
-    json!({
-        "type": help(code),
-        "title": code.page().title,
-        "status": http(code),
-        "detail": detail,
-        "code": code.id(),
-        "try": remedy,
-    })
+fn problem<'a>(code: Code, detail: &'a str, remedy: &'a str) -> Problem<'a> {
+    Problem {
+        r#type: help(code),
+        title: code.page().title,
+        status: http(code),
+        detail,
+        code: code.id(),
+        rule: code.page().rule,
+        r#try: remedy,
+        line: None,
+        column: None,
+        query_id: None,
+        error_id: None,
+        retry_after_s: None,
+    }
 }
 
 fn help(code: Code) -> String {

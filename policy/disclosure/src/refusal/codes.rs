@@ -89,8 +89,6 @@ pub enum Code {
     ReservedName,
     /// Subquery of this kind.
     Subquery,
-    /// UNION of records.
-    UnionDistinct,
     /// Shape not offered.
     PlanNotOffered,
     /// Measure not offered.
@@ -160,7 +158,6 @@ impl Code {
         Code::NotAPlainSum,
         Code::ReservedName,
         Code::Subquery,
-        Code::UnionDistinct,
         Code::PlanNotOffered,
         Code::MeasureNotOffered,
         Code::DeadlineReached,
@@ -448,7 +445,7 @@ impl Code {
                 title: "Column not for grouping",
                 rule: "this column singles people out when it is a group key",
                 remedy: "group by a coarser column",
-                example: "`SELECT mydob, count(*) FROM hes.apc GROUP BY mydob`",
+                example: "`SELECT diag_4_concat, count(*) FROM hes.apc GROUP BY diag_4_concat`",
             },
             Code::NotAPlainSum => &Page {
                 id: "CORDON-D122",
@@ -470,13 +467,6 @@ impl Code {
                 rule: "a subquery must be rewritable to a join by person, or stand alone as an aggregate",
                 remedy: "write it as a CTE and join it by pseudo_hesid",
                 example: "`SELECT count(*) FROM hes.apc a WHERE startage > (SELECT max(startage) FROM hes.op b WHERE b.sex = a.sex)`",
-            },
-            Code::UnionDistinct => &Page {
-                id: "CORDON-D125",
-                title: "UNION of records",
-                rule: "UNION would merge equal rows of different patients",
-                remedy: "use UNION ALL",
-                example: "`SELECT count(*) FROM (SELECT sex FROM hes.apc UNION SELECT sex FROM hes.op) t`",
             },
             Code::PlanNotOffered => &Page {
                 id: "CORDON-D126",

@@ -82,7 +82,11 @@ impl Guard<'_> {
             }
             keys.push(facts);
         }
-        let counted = keys.iter().zip(groups).filter(|(f, g)| !f.constant && !self.is_period(f, g, input)).count();
+        // Columns count, not expressions: five codes strung together are five group columns.
+        let beside_period: Vec<&Expr> =
+            keys.iter().zip(groups).filter(|(f, _)| !self.is_period(f)).map(|(_, g)| g).collect();
+        let computed = keys.iter().filter(|f| f.sources.is_empty() && !f.constant).count();
+        let counted = self.read(input, |l| Ok(l.width(&beside_period)))? + computed;
         if counted > MAX_KEYS {
             return Err(Refusal::new(Code::TooManyKeys, format!("the table has {counted} group columns beside the period"))
                 .at(self.spots.only("group")));
@@ -91,7 +95,7 @@ impl Guard<'_> {
     }
 
     /// Computed from dates or the financial year only.
-    fn is_period(&self, facts: &Facts, _group: &Expr, _input: &Rel) -> bool {
+    fn is_period(&self, facts: &Facts) -> bool {
         !facts.sources.is_empty()
             && facts.sources.iter().all(|(table, column)| {
                 self.catalogue.table(table).is_some_and(|t| {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use cordon_agreements::Permit;
 use cordon_catalogue::Catalogue;
-use cordon_disclosure::{Code, Place, Refusal};
+use cordon_disclosure::{Code, Refusal};
 use cordon_store::Pinned;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError};
@@ -37,7 +37,8 @@ use language::{Language, unaliased};
 pub(crate) use relation::Figure;
 use relation::{Facts, Kind, Origin, Rel};
 
-use crate::authorise::{AuthorisedPlan, plan_refusal, span_place};
+use crate::authorise::{AuthorisedPlan, plan_refusal};
+use crate::opt_outs::OptOutList;
 use crate::parse::{Spots, shorten};
 
 /// A plan that may run: inner plans that end in evidence, and an outer plan without a protected scan.
@@ -70,6 +71,7 @@ pub(crate) struct World<'a> {
     pub(crate) pinned: &'a Pinned,
     pub(crate) state: &'a SessionState,
     pub(crate) partitions: usize,
+    pub(crate) opt_outs: &'a OptOutList,
 }
 
 pub(crate) struct Guard<'a> {
@@ -77,6 +79,7 @@ pub(crate) struct Guard<'a> {
     pinned: &'a Pinned,
     state: &'a SessionState,
     partitions: usize,
+    opt_outs: &'a OptOutList,
     permit: &'a Permit,
     spots: &'a Spots,
     steps: Vec<Step>,
@@ -93,6 +96,7 @@ pub(crate) fn guard(authorised: &AuthorisedPlan, world: &World<'_>) -> Result<Gu
         pinned: world.pinned,
         state: world.state,
         partitions: world.partitions,
+        opt_outs: world.opt_outs,
         permit: &authorised.permit,
         spots: &authorised.spots,
         steps: Vec::new(),
@@ -326,23 +330,21 @@ impl Guard<'_> {
     /// The refusal of a statement that asks for records, with an aggregate over the same table to paste.
     fn records(&self, plan: &LogicalPlan) -> Refusal {
         let mut table = None;
-        let mut pseudonym: Option<Place> = None;
+        let mut shown = false;
         let _ = plan.apply(|node| {
             match node {
                 LogicalPlan::TableScan(scan) => table = Some(scan.table_name.to_string()),
-                LogicalPlan::Projection(p) if pseudonym.is_none() => {
-                    pseudonym = p.expr.iter().find_map(|e| match unaliased(e) {
-                        Expr::Column(c) if c.name == "pseudo_hesid" => span_place(c.spans()),
-                        _ => None,
-                    });
+                LogicalPlan::Projection(p) => {
+                    shown |= p.expr.iter().any(|e| matches!(unaliased(e), Expr::Column(c) if c.name == "pseudo_hesid"));
                 }
                 _ => {}
             }
             Ok(TreeNodeRecursion::Continue)
         });
-        if let Some(place) = pseudonym {
+        let named = self.spots.first("pseudo_hesid");
+        if shown && named.is_some() {
             return Refusal::new(Code::PseudonymShown, "`pseudo_hesid` stands in the SELECT list, where it would name single patients")
-                .at(Some(place));
+                .at(named);
         }
         let refusal = Refusal::new(Code::Records, "the statement asks for rows of patients").at(self.spots.first("select"));
         match table {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use cordon_agreements::OptOuts;
 use cordon_catalogue::{Class, Domain, TableDescription, TableKind};
 use cordon_disclosure::{Code, Refusal};
 use cordon_store::{ANONYMOUS, PERSON};
@@ -92,6 +93,9 @@ impl Guard<'_> {
             let predicate = col(rows.column.as_str()).in_list(rows.one_of.iter().map(|v| lit(v.clone())).collect(), false);
             restrictions.push(((table.name.clone(), rows.column.clone()), predicate.clone()));
             filters.push(predicate);
+        }
+        if self.permit.opt_outs() == OptOuts::Applied {
+            filters.extend(self.opt_outs.keeps(col(PERSON)));
         }
         let mut visible = Vec::new();
         let mut columns = Vec::new();

@@ -13,7 +13,6 @@ use arrow_flight::sql::{CommandStatementQuery, ProstMessageExt};
 use arrow_flight::{FlightDescriptor, FlightInfo, Ticket};
 use futures::TryStreamExt as _;
 use prost::Message as _;
-use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::testing::Running;
@@ -21,10 +20,10 @@ use crate::testing::Running;
 const SQL: &str =
     "SELECT procode3, count(distinct pseudo_hesid) AS patients FROM hes.apc GROUP BY 1";
 
-type Client = FlightSqlServiceClient<Channel>;
+type Header<'a> = (&'static str, &'a str);
 
 /// A call with a token and headers, as drivers make it.
-fn call<T>(token: &str, headers: &[(&'static str, &str)], message: T) -> Request<T> {
+fn call<T>(token: &str, headers: &[Header<'_>], message: T) -> Request<T> {
     let mut request = Request::new(message);
     let bearer = format!("Bearer {token}").parse().unwrap();
     request.metadata_mut().insert("authorization", bearer);

@@ -131,7 +131,8 @@ impl LocalIssuer {
         format!("{signed}.{signature}")
     }
 
-    pub(crate) fn key_id(&self) -> &str {
+    /// By what tokens name the key.
+    pub fn key_id(&self) -> &str {
         &self.key_id
     }
 

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use cordon_disclosure::Place;
+use serde_json::json;
 
 use super::*;
 

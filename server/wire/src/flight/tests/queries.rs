@@ -94,7 +94,7 @@ async fn values_are_bound_to_a_new_handle() {
 }
 
 /// A prepared statement by hand: its handle.
-async fn prepared(running: &Running, token: &str, headers: &[(&'static str, &str)]) -> Vec<u8> {
+async fn prepared(running: &Running, token: &str, headers: &[Header<'_>]) -> Vec<u8> {
     let request = arrow_flight::sql::ActionCreatePreparedStatementRequest {
         query: format!("{SQL} -- $1 $2"),
         transaction_id: None,

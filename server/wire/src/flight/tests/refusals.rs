@@ -19,7 +19,7 @@ use crate::testing::{ENDED, FIRST, start, start_with};
 async fn agreements_decide_and_what_they_refuse_is_recorded() {
     let running = start().await;
     let mut flight = running.flight().await;
-    let cases: [(&str, &[(&'static str, &str)], &str); 7] = [
+    let cases: [(&str, &[Header<'_>], &str); 7] = [
         ("nobody", &[], "CORDON-A101"),
         ("both", &[], "CORDON-A102"),
         ("both", &[("x-cordon-agreement", "DARS-NIC-999999-XXXXX")], "CORDON-A101"),
