@@ -90,10 +90,14 @@ impl World {
     ///
     /// # Errors
     /// When a part of it cannot be built.
-    pub async fn with_settings(people: u64, change: impl FnOnce(&mut EngineSettings)) -> Result<Self> {
+    pub async fn with_settings(
+        people: u64,
+        change: impl FnOnce(&mut EngineSettings),
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let catalogue = Arc::new(Catalogue::built_in()?);
-        let store = Arc::new(Store::open(&folder.path().join("store"), Arc::clone(&catalogue)).await?);
+        let store =
+            Arc::new(Store::open(&folder.path().join("store"), Arc::clone(&catalogue)).await?);
         let truth = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
         let population = Population::new(people, 42);
         let default = truth.catalog("datafusion").context("the default catalogue")?;
@@ -107,11 +111,15 @@ impl World {
                 let batches = (0..population.blocks())
                     .map(|block| population.block(&catalogue, &table.name, block))
                     .collect::<std::result::Result<Vec<_>, _>>()?;
-                store.append(&table.name, batches.clone().into_iter(), &cordon_store::Silent).await?;
+                store
+                    .append(&table.name, batches.clone().into_iter(), &cordon_store::Silent)
+                    .await?;
                 batches
             } else if let Some(batch) = reference_table(&catalogue, &table.name) {
                 let batch = batch?;
-                store.replace(&table.name, std::iter::once(batch.clone()), &cordon_store::Silent).await?;
+                store
+                    .replace(&table.name, std::iter::once(batch.clone()), &cordon_store::Silent)
+                    .await?;
                 vec![batch]
             } else {
                 continue;
@@ -127,10 +135,14 @@ impl World {
         }
         let agreements = Agreements::from_files(files, &catalogue, &profile)?;
         let ledger = SqliteState::open(folder.path().join("ledger.sqlite"))?;
-        let mut settings =
-            EngineSettings { threads: 2, spill_dir: folder.path().join("spill"), ..EngineSettings::default() };
+        let mut settings = EngineSettings {
+            threads: 2,
+            spill_dir: folder.path().join("spill"),
+            ..EngineSettings::default()
+        };
         change(&mut settings);
-        let engine = Engine::new(catalogue, Arc::clone(&store), Arc::clone(&ledger) as _, settings)?;
+        let engine =
+            Engine::new(catalogue, Arc::clone(&store), Arc::clone(&ledger) as _, settings)?;
         Ok(Self { engine, ledger, agreements, truth, store, folder })
     }
 
@@ -143,7 +155,12 @@ impl World {
         let mut settings = EngineSettings { threads: 2, spill_dir, ..EngineSettings::default() };
         change(&mut settings);
         let catalogue = Arc::clone(self.engine.catalogue());
-        self.engine = Engine::new(catalogue, Arc::clone(&self.store), Arc::clone(&self.ledger) as _, settings)?;
+        self.engine = Engine::new(
+            catalogue,
+            Arc::clone(&self.store),
+            Arc::clone(&self.ledger) as _,
+            settings,
+        )?;
         Ok(self)
     }
 

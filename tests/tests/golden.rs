@@ -23,13 +23,15 @@ struct Case {
 fn parse(text: &str) -> Result<Vec<Case>> {
     text.split("====\n")
         .map(|part| {
-            let (head, expected) = part.split_once("----\n").context("a case has a line of ----")?;
+            let (head, expected) =
+                part.split_once("----\n").context("a case has a line of ----")?;
             let mut comment = Vec::new();
             let mut lines = head.lines().peekable();
             while lines.peek().is_some_and(|l| l.starts_with('#')) {
                 comment.extend(lines.next().map(str::to_owned));
             }
-            let who = lines.next().and_then(|l| l.strip_prefix("as ")).context("as WHO")?.to_owned();
+            let who =
+                lines.next().and_then(|l| l.strip_prefix("as ")).context("as WHO")?.to_owned();
             let kind = lines.next().context("query or refused")?.to_owned();
             let sql = lines.collect::<Vec<_>>().join("\n");
             Ok(Case { comment, who, kind, sql, expected: expected.to_owned() })
@@ -49,8 +51,11 @@ fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Option<String>>>> {
     let options = FormatOptions::default();
     let mut all = Vec::new();
     for batch in batches {
-        let formatters =
-            batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options)).collect::<Result<Vec<_>, _>>()?;
+        let formatters = batch
+            .columns()
+            .iter()
+            .map(|c| ArrayFormatter::try_new(c, &options))
+            .collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
             all.push(
                 formatters
@@ -61,7 +66,9 @@ fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Option<String>>>> {
                             let text = f.value(row).to_string();
                             match text.parse::<f64>() {
                                 Ok(number) if text.contains(['.', 'e']) => format!("{number:.8e}"),
-                                Ok(number) if c.data_type().is_floating() => format!("{number:.8e}"),
+                                Ok(number) if c.data_type().is_floating() => {
+                                    format!("{number:.8e}")
+                                }
                                 _ => text,
                             }
                         })
@@ -77,8 +84,12 @@ fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Option<String>>>> {
 /// The answer holds what plain DataFusion says: every row, or with `shown` every row that is shown.
 async fn compare(world: &World, case: &Case, answer: &cordon_engine::Answer) -> Result<()> {
     let truth = rows(&world.plain(&case.sql).await.context("plain DataFusion")?)?;
-    let figures: Vec<bool> =
-        answer.schema().fields().iter().map(|f| f.metadata().contains_key("cordon.treatment")).collect();
+    let figures: Vec<bool> = answer
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| f.metadata().contains_key("cordon.treatment"))
+        .collect();
     let ours: Vec<_> = rows(answer.batches())?
         .into_iter()
         .filter(|row| {
@@ -89,12 +100,21 @@ async fn compare(world: &World, case: &Case, answer: &cordon_engine::Answer) -> 
     if case.kind.ends_with("shown") {
         let missing: Vec<_> = ours.iter().filter(|row| !truth.contains(row)).collect();
         if !missing.is_empty() || ours.is_empty() {
-            bail!("{} rows of {} are not in the truth, e.g. {:?}", missing.len(), ours.len(), missing.first());
+            bail!(
+                "{} rows of {} are not in the truth, e.g. {:?}",
+                missing.len(),
+                ours.len(),
+                missing.first()
+            );
         }
     } else if ours != truth {
         let odd = ours.iter().find(|r| !truth.contains(r));
         let lost = truth.iter().find(|r| !ours.contains(r));
-        bail!("{} rows against {} of the truth; ours only {odd:?}; truth only {lost:?}", ours.len(), truth.len());
+        bail!(
+            "{} rows against {} of the truth; ours only {odd:?}; truth only {lost:?}",
+            ours.len(),
+            truth.len()
+        );
     }
     Ok(())
 }
@@ -107,9 +127,17 @@ async fn outcome(world: &World, case: &Case) -> Result<String> {
     match (result, prepared) {
         (Ok(answer), Ok(prepared)) => {
             let plain = |s: &arrow_schema::SchemaRef| {
-                s.fields().iter().map(|f| (f.name().clone(), f.data_type().clone())).collect::<Vec<_>>()
+                s.fields()
+                    .iter()
+                    .map(|f| (f.name().clone(), f.data_type().clone()))
+                    .collect::<Vec<_>>()
             };
-            assert_eq!(plain(prepared.schema()), plain(answer.schema()), "advertised equals streamed: {}", case.sql);
+            assert_eq!(
+                plain(prepared.schema()),
+                plain(answer.schema()),
+                "advertised equals streamed: {}",
+                case.sql
+            );
             if case.kind.contains("equal") {
                 compare(world, case, &answer).await?;
             }
@@ -155,11 +183,18 @@ async fn golden_queries_answer_as_expected() -> Result<()> {
                 Ok(got) => {
                     let refused = got.starts_with("refused:");
                     if refused != (case.kind == "refused") {
-                        wrong.push(format!("{name}: {} is {}:\n{got}", case.sql, if refused { "refused" } else { "answered" }));
+                        wrong.push(format!(
+                            "{name}: {} is {}:\n{got}",
+                            case.sql,
+                            if refused { "refused" } else { "answered" }
+                        ));
                     } else if update {
                         case.expected = got;
                     } else if got != case.expected {
-                        wrong.push(format!("{name}: {}\nexpected\n{}got\n{got}", case.sql, case.expected));
+                        wrong.push(format!(
+                            "{name}: {}\nexpected\n{}got\n{got}",
+                            case.sql, case.expected
+                        ));
                     }
                 }
             }

@@ -21,15 +21,23 @@ async fn i5_people_who_opted_out_are_left_out_where_the_agreement_says_so() -> R
     let sql = "SELECT count(DISTINCT pseudo_hesid) AS n FROM hes.apc";
     let everybody = count(&before, "referee", sql).await?.context("shown")?;
     let researched = count(&before, "researcher", sql).await?.context("shown")?;
-    let batches = before.plain("SELECT DISTINCT pseudo_hesid AS p FROM hes.apc WHERE pseudo_hesid IS NOT NULL").await?;
-    let names: Vec<String> =
-        batches.iter().flat_map(|b| b.column(0).as_string::<i32>().iter().flatten().map(str::to_owned)).collect();
+    let batches = before
+        .plain("SELECT DISTINCT pseudo_hesid AS p FROM hes.apc WHERE pseudo_hesid IS NOT NULL")
+        .await?;
+    let names: Vec<String> = batches
+        .iter()
+        .flat_map(|b| b.column(0).as_string::<i32>().iter().flatten().map(str::to_owned))
+        .collect();
     // Half of all patients opt out: far more than rounding hides.
     let half: Vec<String> = names.iter().take(names.len() / 2).cloned().collect();
     let numbers: Vec<i64> = before.store.persons(&half).await?.into_iter().flatten().collect();
     assert_eq!(numbers.len(), half.len(), "every pseudonym has a number");
     let after = before.reopened(|s| s.opt_outs = OptOutList::new(numbers.clone()))?;
-    assert_eq!(count(&after, "referee", sql).await?, Some(everybody), "not applied by this agreement");
+    assert_eq!(
+        count(&after, "referee", sql).await?,
+        Some(everybody),
+        "not applied by this agreement"
+    );
     let left = count(&after, "researcher", sql).await?.context("shown")?;
     assert!(left < researched * 3 / 4, "{left} of {researched}");
     Ok(())

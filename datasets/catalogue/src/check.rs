@@ -28,9 +28,7 @@ pub(crate) fn table(table: &TableDescription, tables: &Tables) -> Result<(), Str
         )));
     }
     if table.title.trim().is_empty() || table.row.trim().is_empty() {
-        return Err(here(
-            "say what it is in `title` and what one row is in `row`".to_owned(),
-        ));
+        return Err(here("say what it is in `title` and what one row is in `row`".to_owned()));
     }
     if table.columns.is_empty() {
         return Err(here("it has no columns; describe at least one".to_owned()));
@@ -46,38 +44,17 @@ pub(crate) fn table(table: &TableDescription, tables: &Tables) -> Result<(), Str
             )));
         }
         check_column(column, tables).map_err(|problem| {
-            format!(
-                "table `{}`, column `{}`: {problem}",
-                table.name, column.name
-            )
+            format!("table `{}`, column `{}`: {problem}", table.name, column.name)
         })?;
     }
     check_lists(table).map_err(here)?;
     match &table.kind {
-        TableKind::Protected {
-            person,
-            record,
-            year,
-            date,
-            ..
-        } => {
+        TableKind::Protected { person, record, year, date, .. } => {
             let plain = [Class::Ordinary, Class::QuasiIdentifier];
-            check_part(
-                table,
-                "person",
-                person,
-                &[Class::Pseudonym],
-                &DataType::Utf8,
-            )
-            .map_err(here)?;
-            check_part(
-                table,
-                "record",
-                record,
-                &[Class::RecordKey],
-                &DataType::Utf8,
-            )
-            .map_err(here)?;
+            check_part(table, "person", person, &[Class::Pseudonym], &DataType::Utf8)
+                .map_err(here)?;
+            check_part(table, "record", record, &[Class::RecordKey], &DataType::Utf8)
+                .map_err(here)?;
             check_part(table, "year", year, &plain, &DataType::Utf8).map_err(here)?;
             check_part(table, "date", date, &plain, &DataType::Date32).map_err(here)
         }
@@ -158,10 +135,7 @@ fn check_domain(column: &ColumnDescription, tables: &Tables) -> Result<(), Strin
                 "`domain = \"bounds\"` needs a whole number column with `bounds` of at most {MOST_BOUNDED_VALUES} values"
             )),
         },
-        Some(Domain::Table {
-            table,
-            column: reference,
-        }) => {
+        Some(Domain::Table { table, column: reference }) => {
             let described = tables
                 .get(table)
                 .ok_or_else(|| format!("its domain names `{table}`, which is not described; describe it or leave out the domain"))?;
@@ -222,18 +196,13 @@ fn check_public(table: &TableDescription, key: &[ColumnName]) -> Result<(), Stri
     if key.is_empty() {
         return Err("a public table needs a `key`: the columns that make a row unique".to_owned());
     }
-    if let Some(missing) = key
-        .iter()
-        .find(|name| table.column(name.as_str()).is_none())
-    {
+    if let Some(missing) = key.iter().find(|name| table.column(name.as_str()).is_none()) {
         return Err(format!(
             "the key column `{missing}` is not among its columns; describe it or name another"
         ));
     }
-    let personal = table
-        .columns
-        .iter()
-        .find(|c| matches!(c.class, Class::Pseudonym | Class::RecordKey));
+    let personal =
+        table.columns.iter().find(|c| matches!(c.class, Class::Pseudonym | Class::RecordKey));
     match personal {
         Some(column) => Err(format!(
             "column `{}` is about single people, so the table cannot be public; make it `protected` or drop the column",
@@ -244,10 +213,7 @@ fn check_public(table: &TableDescription, key: &[ColumnName]) -> Result<(), Stri
 }
 
 fn is_whole(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Int16 | DataType::Int32 | DataType::Int64
-    )
+    matches!(data_type, DataType::Int16 | DataType::Int32 | DataType::Int64)
 }
 
 fn is_number(data_type: &DataType) -> bool {

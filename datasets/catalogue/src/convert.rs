@@ -40,15 +40,8 @@ pub(crate) fn table(
     lists: &Lists,
     tables: &Tables,
 ) -> Result<TableDescription, String> {
-    let TableFile {
-        name,
-        title,
-        row,
-        protected,
-        public,
-        rows_from: _,
-        columns: written_columns,
-    } = written;
+    let TableFile { name, title, row, protected, public, rows_from: _, columns: written_columns } =
+        written;
     let here = |problem: String| format!("table `{name}`: {problem}");
 
     let kind = match (protected, public) {
@@ -60,12 +53,7 @@ pub(crate) fn table(
             one_row_per_person: protected.one_row_per_person,
         },
         (None, Some(public)) => TableKind::Public {
-            key: public
-                .key
-                .into_iter()
-                .map(column_name)
-                .collect::<Result<_, _>>()
-                .map_err(here)?,
+            key: public.key.into_iter().map(column_name).collect::<Result<_, _>>().map_err(here)?,
         },
         _ => {
             return Err(here(
@@ -87,13 +75,7 @@ pub(crate) fn table(
             );
         }
     }
-    Ok(TableDescription {
-        name,
-        title,
-        row,
-        kind,
-        columns,
-    })
+    Ok(TableDescription { name, title, row, kind, columns })
 }
 
 /// The names a `[[table.columns]]` stands for, with the number where it is repeated.
@@ -112,10 +94,9 @@ fn names(written: &ColumnFile) -> Result<Vec<(ColumnName, Option<u32>)>, String>
                 .map(|number| Ok((column_name(numbered(name, number))?, Some(number))))
                 .collect()
         }
-        (None, Some(names), None) if !names.is_empty() => names
-            .iter()
-            .map(|name| Ok((column_name(name.clone())?, None)))
-            .collect(),
+        (None, Some(names), None) if !names.is_empty() => {
+            names.iter().map(|name| Ok((column_name(name.clone())?, None))).collect()
+        }
         (Some(name), None, _) => Err(format!(
             "`{name}` needs both a place for the number, as in `diag_{{:02}}`, and `repeat = [first, last]`, \
              or neither"
@@ -129,8 +110,7 @@ fn has_place(text: &str) -> bool {
 }
 
 fn numbered(text: &str, number: u32) -> String {
-    text.replace("{:02}", &format!("{number:02}"))
-        .replace("{}", &number.to_string())
+    text.replace("{:02}", &format!("{number:02}")).replace("{}", &number.to_string())
 }
 
 fn column_name(name: String) -> Result<ColumnName, String> {
@@ -232,10 +212,8 @@ fn parse_type(text: &str) -> Result<DataType, String> {
 }
 
 fn parse_decimal(text: &str) -> Option<DataType> {
-    let (digits, decimals) = text
-        .strip_prefix("Decimal128(")?
-        .strip_suffix(')')?
-        .split_once(',')?;
+    let (digits, decimals) =
+        text.strip_prefix("Decimal128(")?.strip_suffix(')')?.split_once(',')?;
     let digits: u8 = digits.trim().parse().ok()?;
     let decimals: i8 = decimals.trim().parse().ok()?;
     let fits =
@@ -249,10 +227,7 @@ fn parse_domain(text: &str) -> Result<Domain, String> {
         "bounds" => Ok(Domain::Bounds),
         _ => {
             let parts = text.rsplit_once('.').and_then(|(table, column)| {
-                Some((
-                    table.parse::<TableName>().ok()?,
-                    column.parse::<ColumnName>().ok()?,
-                ))
+                Some((table.parse::<TableName>().ok()?, column.parse::<ColumnName>().ok()?))
             });
             parts.map(|(table, column)| Domain::Table { table, column }).ok_or_else(|| {
                 format!("domain `{text}` is not `codes`, `bounds` or a reference column such as `ref.icb.code`")

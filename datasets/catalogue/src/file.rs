@@ -31,9 +31,7 @@ impl Catalogue {
     /// The descriptions that ship with Cordon (embedded in the binary).
     pub fn built_in() -> Result<Self, CatalogueError> {
         Self::from_toml(
-            built_in::FILES
-                .iter()
-                .map(|(file, text)| ((*file).to_owned(), (*text).to_owned())),
+            built_in::FILES.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())),
         )
     }
 
@@ -41,12 +39,7 @@ impl Catalogue {
     pub fn from_toml(
         files: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, CatalogueError> {
-        Self {
-            tables: Tables::new(),
-            lists: Lists::new(),
-            stated: BTreeMap::new(),
-        }
-        .with(files)
+        Self { tables: Tables::new(), lists: Lists::new(), stated: BTreeMap::new() }.with(files)
     }
 
     /// This catalogue and what further files (name and text of each) describe: how a new registry is
@@ -58,14 +51,9 @@ impl Catalogue {
         let mut tables: Vec<(String, TableFile)> = Vec::new();
         let mut blocks: BTreeMap<TableName, (String, Vec<RowsFile>)> = BTreeMap::new();
         for (file, text) in files {
-            let CatalogueFile {
-                tables: in_file,
-                lists,
-                rows,
-            } = written::parse(&file, &text)?;
+            let CatalogueFile { tables: in_file, lists, rows } = written::parse(&file, &text)?;
             for (list, pairs) in lists {
-                self.add_list(list, pairs)
-                    .map_err(|problem| fault(&file, problem))?;
+                self.add_list(list, pairs).map_err(|problem| fault(&file, problem))?;
             }
             for block in rows {
                 blocks
@@ -85,10 +73,8 @@ impl Catalogue {
             }
         }
         for (name, (file, blocks)) in blocks {
-            let table = added
-                .iter()
-                .find(|(_, new)| *new == name)
-                .and_then(|_| self.tables.get(&name));
+            let table =
+                added.iter().find(|(_, new)| *new == name).and_then(|_| self.tables.get(&name));
             let Some(table) = table.filter(|_| !self.stated.contains_key(&name)) else {
                 return Err(fault(
                     &file,
@@ -128,9 +114,7 @@ impl Catalogue {
     fn add_list(&mut self, name: String, pairs: Vec<(String, String)>) -> Result<(), String> {
         let codes = convert::codes(pairs).map_err(|problem| format!("list `{name}`: {problem}"))?;
         if codes.is_empty() {
-            return Err(format!(
-                "list `{name}`: it has no codes; state at least one"
-            ));
+            return Err(format!("list `{name}`: it has no codes; state at least one"));
         }
         if self.lists.contains_key(&name) {
             return Err(format!(
@@ -154,10 +138,7 @@ impl Catalogue {
             if self.tables.contains_key(&written.name) {
                 return Err(fault(
                     &file,
-                    format!(
-                        "table `{}` is described already; choose another name",
-                        written.name
-                    ),
+                    format!("table `{}` is described already; choose another name", written.name),
                 ));
             }
             let rows_from = written.rows_from.clone();
@@ -185,8 +166,5 @@ impl Catalogue {
 }
 
 fn fault(file: &str, problem: String) -> CatalogueError {
-    CatalogueError {
-        file: file.to_owned(),
-        problem,
-    }
+    CatalogueError { file: file.to_owned(), problem }
 }

@@ -71,11 +71,7 @@ impl TryFrom<String> for ColumnName {
     type Error = NameError;
 
     fn try_from(name: String) -> Result<Self, NameError> {
-        if is_word(&name) {
-            Ok(Self(name))
-        } else {
-            Err(NameError(name, ""))
-        }
+        if is_word(&name) { Ok(Self(name)) } else { Err(NameError(name, "")) }
     }
 }
 

@@ -21,14 +21,8 @@ pub(crate) fn from_list(table: &TableDescription, codes: &[Code]) -> Result<Reco
         ));
     };
     let columns = BTreeMap::from([
-        (
-            code.name.to_string(),
-            codes.iter().map(|c| c.code.clone()).collect(),
-        ),
-        (
-            title.name.to_string(),
-            codes.iter().map(|c| c.meaning.clone()).collect(),
-        ),
+        (code.name.to_string(), codes.iter().map(|c| c.code.clone()).collect()),
+        (title.name.to_string(), codes.iter().map(|c| c.meaning.clone()).collect()),
     ]);
     batch(table, columns)
 }
@@ -39,11 +33,8 @@ pub(crate) fn from_blocks(
     blocks: Vec<RowsFile>,
 ) -> Result<RecordBatch, String> {
     let here = |problem: String| format!("rows of `{}`: {problem}", table.name);
-    let mut columns: Columns = table
-        .columns
-        .iter()
-        .map(|c| (c.name.to_string(), Vec::new()))
-        .collect();
+    let mut columns: Columns =
+        table.columns.iter().map(|c| (c.name.to_string(), Vec::new())).collect();
     for block in blocks {
         let named: BTreeSet<&String> = block.columns.iter().chain(block.same.keys()).collect();
         let complete = named.len() == block.columns.len() + block.same.len()
@@ -76,9 +67,7 @@ pub(crate) fn from_blocks(
 fn batch(table: &TableDescription, mut columns: Columns) -> Result<RecordBatch, String> {
     let here = |problem: &str| format!("rows of `{}`: {problem}", table.name);
     let TableKind::Public { key } = &table.kind else {
-        return Err(here(
-            "rows about people are loaded, never stated in the catalogue",
-        ));
+        return Err(here("rows about people are loaded, never stated in the catalogue"));
     };
     if let Some(column) = table.columns.iter().find(|c| c.data_type != DataType::Utf8) {
         return Err(here(&format!(
@@ -86,32 +75,24 @@ fn batch(table: &TableDescription, mut columns: Columns) -> Result<RecordBatch, 
             column.name
         )));
     }
-    let keys: Vec<&Vec<String>> = key
-        .iter()
-        .filter_map(|name| columns.get(name.as_str()))
-        .collect();
+    let keys: Vec<&Vec<String>> =
+        key.iter().filter_map(|name| columns.get(name.as_str())).collect();
     let rows = keys.first().map_or(0, |values| values.len());
     let mut seen = BTreeSet::new();
     for row in 0..rows {
-        let value: Vec<&str> = keys
-            .iter()
-            .filter_map(|values| values.get(row))
-            .map(String::as_str)
-            .collect();
+        let value: Vec<&str> =
+            keys.iter().filter_map(|values| values.get(row)).map(String::as_str).collect();
         let shown = value.join(", ");
         if value.iter().any(|part| part.is_empty()) || !seen.insert(value) {
-            return Err(here(&format!(
-                "the key `{shown}` is empty or stands twice; keep one"
-            )));
+            return Err(here(&format!("the key `{shown}` is empty or stands twice; keep one")));
         }
     }
     let arrays: Vec<ArrayRef> = table
         .columns
         .iter()
         .map(|c| {
-            Arc::new(StringArray::from(
-                columns.remove(c.name.as_str()).unwrap_or_default(),
-            )) as ArrayRef
+            Arc::new(StringArray::from(columns.remove(c.name.as_str()).unwrap_or_default()))
+                as ArrayRef
         })
         .collect();
     RecordBatch::try_new(table.schema(), arrays).map_err(|error| here(&error.to_string()))

@@ -27,9 +27,7 @@ fn read(text: &str) -> Result<Catalogue, CatalogueError> {
 }
 
 fn column<'a>(rows: &'a RecordBatch, name: &str) -> &'a StringArray {
-    rows.column_by_name(name)
-        .and_then(|c| c.as_any().downcast_ref())
-        .expect("a text column")
+    rows.column_by_name(name).and_then(|c| c.as_any().downcast_ref()).expect("a text column")
 }
 
 #[test]
@@ -42,17 +40,11 @@ fn hes_tables_have_as_many_columns_as_published() {
 #[test]
 fn hes_tables_name_their_person_record_year_and_date() {
     let catalogue = built_in();
-    for (table_name, key, day) in [
-        ("hes.apc", "epikey", "epistart"),
-        ("hes.op", "attendkey", "apptdate"),
-    ] {
-        let TableKind::Protected {
-            person,
-            record,
-            year,
-            date,
-            one_row_per_person,
-        } = &table(&catalogue, table_name).kind
+    for (table_name, key, day) in
+        [("hes.apc", "epikey", "epistart"), ("hes.op", "attendkey", "apptdate")]
+    {
+        let TableKind::Protected { person, record, year, date, one_row_per_person } =
+            &table(&catalogue, table_name).kind
         else {
             panic!("{table_name} is about patients");
         };
@@ -69,19 +61,8 @@ fn nothing_that_names_a_person_or_record_may_be_grouped_by() {
     for table in built_in().tables() {
         for column in &table.columns {
             let names = matches!(column.class, Class::Pseudonym | Class::RecordKey);
-            assert!(
-                !(names && column.groupable),
-                "{}.{}",
-                table.name,
-                column.name
-            );
-            assert_ne!(
-                column.class,
-                Class::DirectIdentifier,
-                "{}.{}",
-                table.name,
-                column.name
-            );
+            assert!(!(names && column.groupable), "{}.{}", table.name, column.name);
+            assert_ne!(column.class, Class::DirectIdentifier, "{}.{}", table.name, column.name);
         }
     }
 }
@@ -100,31 +81,16 @@ fn code_positions_form_lists() {
     let catalogue = built_in();
     let positions = |table_name: &str, list: &str| {
         let in_list = |c: &&crate::ColumnDescription| c.list.as_deref() == Some(list);
-        table(&catalogue, table_name)
-            .columns
-            .iter()
-            .filter(in_list)
-            .count()
+        table(&catalogue, table_name).columns.iter().filter(in_list).count()
     };
     for list in ["diag_3", "diag_4"] {
-        assert_eq!(
-            (positions("hes.apc", list), positions("hes.op", list)),
-            (20, 12)
-        );
+        assert_eq!((positions("hes.apc", list), positions("hes.op", list)), (20, 12));
     }
     for list in ["opertn_3", "opertn_4"] {
-        assert_eq!(
-            (positions("hes.apc", list), positions("hes.op", list)),
-            (24, 24)
-        );
+        assert_eq!((positions("hes.apc", list), positions("hes.op", list)), (24, 24));
     }
-    let third = table(&catalogue, "hes.apc")
-        .column("diag_4_03")
-        .expect("a position");
-    assert_eq!(
-        third.meaning,
-        "Diagnosis in position 3, ICD-10, 4 characters without the dot"
-    );
+    let third = table(&catalogue, "hes.apc").column("diag_4_03").expect("a position");
+    assert_eq!(third.meaning, "Diagnosis in position 3, ICD-10, 4 characters without the dot");
 }
 
 #[test]
@@ -132,10 +98,8 @@ fn borrowed_columns_are_described_alike() {
     let catalogue = built_in();
     let (apc, op) = (table(&catalogue, "hes.apc"), table(&catalogue, "hes.op"));
     for shared in ["sex", "ethnos", "procode3", "lsoa11", "pseudo_hesid"] {
-        let (here, there) = (
-            apc.column(shared).expect("in apc"),
-            op.column(shared).expect("in op"),
-        );
+        let (here, there) =
+            (apc.column(shared).expect("in apc"), op.column(shared).expect("in op"));
         assert_eq!(here.meaning, there.meaning);
         assert_eq!(here.codes, there.codes);
         assert_eq!(here.domain, there.domain);
@@ -146,38 +110,18 @@ fn borrowed_columns_are_described_alike() {
 fn domains_and_bounds_are_read() {
     let catalogue = built_in();
     let apc = table(&catalogue, "hes.apc");
-    assert_eq!(
-        apc.column("sex").and_then(|c| c.domain.clone()),
-        Some(Domain::Codes)
-    );
-    let provider = Domain::Table {
-        table: name("ref.organisation"),
-        column: "code".parse().expect("a name"),
-    };
-    assert_eq!(
-        apc.column("procode3").and_then(|c| c.domain.clone()),
-        Some(provider)
-    );
-    assert_eq!(
-        apc.column("fae").and_then(|c| c.bounds),
-        Some(Bounds { min: 0.0, max: 1.0 })
-    );
-    assert_eq!(
-        apc.column("startage").and_then(|c| c.bounds),
-        None,
-        "its codes are no ages"
-    );
-    let decile = table(&catalogue, "ref.lsoa")
-        .column("imd_decile")
-        .expect("a decile");
+    assert_eq!(apc.column("sex").and_then(|c| c.domain.clone()), Some(Domain::Codes));
+    let provider =
+        Domain::Table { table: name("ref.organisation"), column: "code".parse().expect("a name") };
+    assert_eq!(apc.column("procode3").and_then(|c| c.domain.clone()), Some(provider));
+    assert_eq!(apc.column("fae").and_then(|c| c.bounds), Some(Bounds { min: 0.0, max: 1.0 }));
+    assert_eq!(apc.column("startage").and_then(|c| c.bounds), None, "its codes are no ages");
+    let decile = table(&catalogue, "ref.lsoa").column("imd_decile").expect("a decile");
     assert_eq!(
         (decile.domain.clone(), &decile.data_type),
         (Some(Domain::Bounds), &DataType::Int32)
     );
-    assert_eq!(
-        apc.column("alcnrwfrac").map(|c| &c.data_type),
-        Some(&DataType::Decimal128(16, 15))
-    );
+    assert_eq!(apc.column("alcnrwfrac").map(|c| &c.data_type), Some(&DataType::Decimal128(16, 15)));
 }
 
 #[test]
@@ -187,9 +131,7 @@ fn code_lists_are_tables_too() {
         "sex", "ethnos", "admimeth", "admisorc", "disdest", "dismeth", "classpat", "mainspef",
         "tretspef", "attended", "firstatt", "outcome",
     ] {
-        let rows = catalogue
-            .reference_rows(&name(&format!("ref.{list}")))
-            .expect("stated rows");
+        let rows = catalogue.reference_rows(&name(&format!("ref.{list}"))).expect("stated rows");
         let codes = catalogue.code_list(list).expect("a list");
         assert_eq!(rows.num_rows(), codes.len());
         let described = table(&catalogue, &format!("ref.{list}"));
@@ -201,19 +143,16 @@ fn code_lists_are_tables_too() {
 
 #[test]
 fn common_diagnoses_stand_in_both_lengths() {
-    let rows = built_in()
-        .reference_rows(&name("ref.icd10"))
-        .expect("stated rows");
+    let rows = built_in().reference_rows(&name("ref.icd10")).expect("stated rows");
     let codes: Vec<&str> = column(&rows, "code").iter().flatten().collect();
-    for code in [
-        "I21", "I214", "I10", "I10X", "E119", "J440", "S721", "O342", "U071", "W19", "V43", "X60",
-    ] {
+    for code in
+        ["I21", "I214", "I10", "I10X", "E119", "J440", "S721", "O342", "U071", "W19", "V43", "X60"]
+    {
         assert!(codes.contains(&code), "{code}");
     }
     assert!(codes.iter().all(|code| matches!(code.len(), 3 | 4)));
-    let short_form_missing = codes
-        .iter()
-        .find(|code| code.len() == 4 && !codes.contains(&&code[..3]));
+    let short_form_missing =
+        codes.iter().find(|code| code.len() == 4 && !codes.contains(&&code[..3]));
     assert_eq!(short_form_missing, None);
     let chapters: std::collections::BTreeSet<&str> =
         column(&rows, "chapter").iter().flatten().collect();
@@ -223,14 +162,9 @@ fn common_diagnoses_stand_in_both_lengths() {
 #[test]
 fn procedures_and_groups_belong_to_the_chapter_of_their_first_letter() {
     for (table_name, least) in [("ref.opcs4", 90), ("ref.hrg", 60)] {
-        let rows = built_in()
-            .reference_rows(&name(table_name))
-            .expect("stated rows");
+        let rows = built_in().reference_rows(&name(table_name)).expect("stated rows");
         assert!(rows.num_rows() >= least, "{table_name}");
-        for (code, chapter) in column(&rows, "code")
-            .iter()
-            .zip(column(&rows, "chapter").iter())
-        {
+        for (code, chapter) in column(&rows, "code").iter().zip(column(&rows, "chapter").iter()) {
             assert_eq!(code.and_then(|c| c.get(..1)), chapter);
         }
     }
@@ -239,19 +173,9 @@ fn procedures_and_groups_belong_to_the_chapter_of_their_first_letter() {
 #[test]
 fn places_are_described_but_not_stated() {
     let catalogue = built_in();
-    for place in [
-        "organisation",
-        "icb",
-        "sub_icb",
-        "region",
-        "practice",
-        "lsoa",
-    ] {
+    for place in ["organisation", "icb", "sub_icb", "region", "practice", "lsoa"] {
         let place = name(&format!("ref.{place}"));
-        assert!(
-            catalogue.table(&place).is_some_and(|t| !t.is_protected()),
-            "{place}"
-        );
+        assert!(catalogue.table(&place).is_some_and(|t| !t.is_protected()), "{place}");
         assert!(catalogue.reference_rows(&place).is_none(), "{place}");
     }
 }
@@ -305,12 +229,6 @@ fn a_registry_is_onboarded_by_description_alone() {
     assert_eq!(stroke.columns.len(), 7);
     assert_eq!(stroke.column("severity").map(|c| c.codes.len()), Some(2));
     assert!(stroke.column("sex").is_some_and(|c| c.groupable));
-    assert!(matches!(
-        stroke.kind,
-        TableKind::Protected {
-            one_row_per_person: true,
-            ..
-        }
-    ));
+    assert!(matches!(stroke.kind, TableKind::Protected { one_row_per_person: true, .. }));
     assert_eq!(table(&catalogue, "hes.apc").columns.len(), 193);
 }

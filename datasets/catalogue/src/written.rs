@@ -101,9 +101,6 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<CatalogueFile, CatalogueEr
             .map_or_else(String::new, |before| {
                 format!("line {}: ", before.matches('\n').count() + 1)
             });
-        CatalogueError {
-            file: file.to_owned(),
-            problem: format!("{place}{}", error.message()),
-        }
+        CatalogueError { file: file.to_owned(), problem: format!("{place}{}", error.message()) }
     })
 }

@@ -46,14 +46,7 @@ pub(crate) fn appointments(seed: u64, person: &Person, spells: &[Spell]) -> Vec<
     let mut draw = Draw::new(seed, person.index, Purpose::Appointments);
     let mut list = Vec::new();
     // Those referred in the year before the data are seen within them.
-    referrals(
-        &mut list,
-        person,
-        START - 365,
-        START - 183,
-        YEARS_OF_REFERRALS[0],
-        &mut draw,
-    );
+    referrals(&mut list, person, START - 365, START - 183, YEARS_OF_REFERRALS[0], &mut draw);
     for (year, of_year) in YEARS_OF_REFERRALS.into_iter().enumerate() {
         let (start, middle) = (year_start(year), year_start(year) + 183);
         if person.birth < start + 365 && person.last_day() >= start {
@@ -84,11 +77,7 @@ fn referrals(
 ) {
     let band = band(age(person.birth, middle));
     for clinic in &CLINICS {
-        let sex = if person.male {
-            200 - clinic.women
-        } else {
-            clinic.women
-        };
+        let sex = if person.male { 200 - clinic.women } else { clinic.women };
         let deprivation = gradient(clinic.poorest, person.decile) * 200 / (100 + clinic.poorest);
         let readiness = (100 + person.readiness) / 2;
         let mut chance = u64::from(clinic.rates[band]) * 10_000;
@@ -111,17 +100,10 @@ fn long_term(
     draw: &mut Draw,
 ) {
     for care in &LONG_TERM {
-        let Some(onset) = person
-            .conditions
-            .onset(care.condition)
-            .filter(|&o| o <= middle)
-        else {
+        let Some(onset) = person.conditions.onset(care.condition).filter(|&o| o <= middle) else {
             continue;
         };
-        if care
-            .for_years
-            .is_some_and(|years| middle > onset + years * 365)
-        {
+        if care.for_years.is_some_and(|years| middle > onset + years * 365) {
             continue;
         }
         let wanted = care.visits * of_year / 100;

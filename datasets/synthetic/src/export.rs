@@ -40,6 +40,7 @@ pub fn write_parquet(
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
             .build();
+        #[expect(clippy::disallowed_methods, reason = "made-up people, nobody's rows")]
         let mut writer = ArrowWriter::try_new(file, description.schema(), Some(properties))?;
         for block in 0..population.blocks() {
             writer.write(&population.block(catalogue, &table, block)?)?;

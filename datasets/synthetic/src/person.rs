@@ -152,11 +152,7 @@ const DEADLY: [(Condition, u32); 6] = [
 
 /// A day of the financial year, one in five of them moved to the winter months.
 fn winter_day(draw: &mut Draw) -> Day {
-    if draw.percent(14) {
-        draw.between(240, 350)
-    } else {
-        draw.between(0, 364)
-    }
+    if draw.percent(14) { draw.between(240, 350) } else { draw.between(0, 364) }
 }
 
 /// `TEST` and 28 letters and digits: no real pseudonym begins so.

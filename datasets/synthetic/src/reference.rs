@@ -60,11 +60,7 @@ fn boards(sheet: &mut Sheet) -> Result<(), SyntheticError> {
     for (places, board) in WORLD.boards.iter().zip(&BOARDS) {
         let region = &REGIONS[board.region];
         let name = format!("{} Integrated Care Board", board.name);
-        row(
-            sheet,
-            slots,
-            [&places.code, &name, region.nhs, region.nhs_name],
-        );
+        row(sheet, slots, [&places.code, &name, region.nhs, region.nhs_name]);
     }
     Ok(())
 }
@@ -72,11 +68,7 @@ fn boards(sheet: &mut Sheet) -> Result<(), SyntheticError> {
 fn parts(sheet: &mut Sheet) -> Result<(), SyntheticError> {
     let slots = texts(sheet, ["code", "name", "icb_code"])?;
     for part in &WORLD.parts {
-        row(
-            sheet,
-            slots,
-            [&part.code, &part.name, &WORLD.boards[part.board].code],
-        );
+        row(sheet, slots, [&part.code, &part.name, &WORLD.boards[part.board].code]);
     }
     Ok(())
 }
@@ -86,11 +78,7 @@ fn practices(sheet: &mut Sheet) -> Result<(), SyntheticError> {
     for practice in &WORLD.practices {
         let part = &WORLD.parts[practice.part];
         let board = &WORLD.boards[part.board];
-        row(
-            sheet,
-            slots,
-            [&practice.code, &practice.name, &part.code, &board.code],
-        );
+        row(sheet, slots, [&practice.code, &practice.name, &part.code, &board.code]);
     }
     Ok(())
 }
@@ -100,28 +88,15 @@ fn organisations(sheet: &mut Sheet) -> Result<(), SyntheticError> {
     for (at, trust) in WORLD.trusts.iter().enumerate() {
         let board = &WORLD.boards[trust.board];
         let region = &REGIONS[BOARDS[trust.board].region];
-        let kind = if at as u32 + 1 == board.trusts.end {
-            "Mental health trust"
-        } else {
-            "Acute trust"
-        };
-        row(
-            sheet,
-            slots,
-            [&trust.code, &trust.name, &board.code, region.nhs, kind],
-        );
+        let kind =
+            if at as u32 + 1 == board.trusts.end { "Mental health trust" } else { "Acute trust" };
+        row(sheet, slots, [&trust.code, &trust.name, &board.code, region.nhs, kind]);
     }
     Ok(())
 }
 
 fn areas(sheet: &mut Sheet) -> Result<(), SyntheticError> {
-    let names = [
-        "code",
-        "sub_icb_code",
-        "icb_code",
-        "region_code",
-        "urban_rural",
-    ];
+    let names = ["code", "sub_icb_code", "icb_code", "region_code", "urban_rural"];
     let slots = texts(sheet, names)?;
     let rank = sheet.slot("imd_rank", Kind::Int)?;
     let decile = sheet.slot("imd_decile", Kind::Int)?;
@@ -132,11 +107,7 @@ fn areas(sheet: &mut Sheet) -> Result<(), SyntheticError> {
         sheet.int(rank, i64::from(area.rank));
         sheet.int(decile, i64::from(area.decile));
         let kind = if area.rural { "Rural" } else { "Urban" };
-        row(
-            sheet,
-            slots,
-            [&area.code, &part.code, &board.code, region.nhs, kind],
-        );
+        row(sheet, slots, [&area.code, &part.code, &board.code, region.nhs, kind]);
     }
     Ok(())
 }

@@ -53,10 +53,7 @@ struct Common {
 
 impl Common {
     fn new(sheet: &mut Sheet) -> Result<Self, SyntheticError> {
-        Ok(Self {
-            slots: CommonSlots::find(sheet)?,
-            scratch: String::with_capacity(32),
-        })
+        Ok(Self { slots: CommonSlots::find(sheet)?, scratch: String::with_capacity(32) })
     }
 
     fn write(&mut self, sheet: &mut Sheet, person: &Person, care: &Care, draw: &mut Draw) {
@@ -139,11 +136,7 @@ impl Common {
         let board = &WORLD.boards[trust.board];
         let region = &REGIONS[BOARDS[trust.board].region];
         // A code that is on no list: it happens, and must not break anything.
-        let code = if draw.million(20) {
-            "X99"
-        } else {
-            trust.code.as_str()
-        };
+        let code = if draw.million(20) { "X99" } else { trust.code.as_str() };
         sheet.text(s.procode3, code);
         sheet.text(s.procodet, code);
         for (slot, site) in [(s.procode5, 0), (s.sitetret, care.site)] {
@@ -210,8 +203,7 @@ impl CodeList {
                 if i > 0 {
                     self.scratch.push(',');
                 }
-                self.scratch
-                    .push_str(if short { shortened(code) } else { code });
+                self.scratch.push_str(if short { shortened(code) } else { code });
             }
             sheet.text(slot, &self.scratch);
         }
@@ -245,11 +237,7 @@ fn record_key(number: u64, year: usize, into: &mut String) {
     // Multiplying by a number without common factors with the modulus permutes the numbers below it.
     let _ = if year < 8 {
         let modulus = 400_000_000_000_u128;
-        write!(
-            into,
-            "{}",
-            500_000_000_000 + u128::from(number) * 161_803_398_873 % modulus
-        )
+        write!(into, "{}", 500_000_000_000 + u128::from(number) * 161_803_398_873 % modulus)
     } else {
         let modulus = 40_000_000_000_000_000_000_u128;
         let permuted = u128::from(number) * 16_180_339_887_498_948_481 % modulus;

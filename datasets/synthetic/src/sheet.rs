@@ -55,13 +55,7 @@ impl Sheet {
     pub(crate) fn new(schema: SchemaRef, rows: usize) -> Self {
         let columns = schema.fields().iter().map(|_| Column::Empty).collect();
         let filled = vec![0; schema.fields().len()];
-        Self {
-            schema,
-            columns,
-            filled,
-            row: 0,
-            rows,
-        }
+        Self { schema, columns, filled, row: 0, rows }
     }
 
     /// The column of that name, made ready for values of that kind.
@@ -95,9 +89,7 @@ impl Sheet {
 
     /// The numbered columns of a list: `diag_4_01`, `diag_4_02` and so on, as many as the table has.
     pub(crate) fn list(&mut self, stem: &str, most: usize) -> Result<Vec<Slot>, SyntheticError> {
-        (1..=most)
-            .map(|i| self.slot(&format!("{stem}_{i:02}"), Kind::Text))
-            .collect()
+        (1..=most).map(|i| self.slot(&format!("{stem}_{i:02}"), Kind::Text)).collect()
     }
 
     pub(crate) fn text(&mut self, slot: Slot, value: &str) {
@@ -161,20 +153,13 @@ impl Sheet {
     pub(crate) fn finish(self) -> Result<RecordBatch, SyntheticError> {
         let rows = self.row;
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
-        for ((column, filled), field) in self
-            .columns
-            .into_iter()
-            .zip(self.filled)
-            .zip(self.schema.fields())
+        for ((column, filled), field) in
+            self.columns.into_iter().zip(self.filled).zip(self.schema.fields())
         {
             arrays.push(column.finish(rows - filled, rows, field.data_type()));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(
-            self.schema,
-            arrays,
-            &options,
-        )?)
+        Ok(RecordBatch::try_new_with_options(self.schema, arrays, &options)?)
     }
 
     /// How many nulls stand between the last value of the column and this row; marks the row as filled.

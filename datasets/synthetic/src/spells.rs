@@ -77,14 +77,11 @@ struct Timetable {
 impl Timetable {
     fn add(&mut self, day: Day, pathway: usize, cause: Cause) {
         self.planned += 1;
-        self.events
-            .push(Reverse((day, self.planned, pathway, cause)));
+        self.events.push(Reverse((day, self.planned, pathway, cause)));
     }
 
     fn next(&mut self) -> Option<(Day, usize, Cause)> {
-        self.events
-            .pop()
-            .map(|Reverse((day, _, pathway, cause))| (day, pathway, cause))
+        self.events.pop().map(|Reverse((day, _, pathway, cause))| (day, pathway, cause))
     }
 }
 
@@ -110,10 +107,7 @@ pub(crate) fn spells(seed: u64, person: &Person) -> Vec<Spell> {
         }
         let mut spell = stay::draw(person, admission, pathway, cause, spells.last(), &mut draw);
         if let Some(death) = person.death.filter(|&death| spell.discharge >= death) {
-            if matches!(
-                spell.reason().kind,
-                Kind::DayCase | Kind::RegularDay | Kind::Delivery
-            ) {
+            if matches!(spell.reason().kind, Kind::DayCase | Kind::RegularDay | Kind::Delivery) {
                 continue;
             }
             spell.end_in_death(death);
@@ -150,14 +144,7 @@ fn readmission(person: &Person, spell: &Spell, draw: &mut Draw) -> Option<(Day, 
     }
     let back = spell.discharge + 1 + draw.between(0, 28).min(draw.between(0, 28));
     let same = reason.is_emergency() && draw.percent(60);
-    Some((
-        back,
-        if same {
-            spell.pathway
-        } else {
-            draw.weighted(&COMMON)
-        },
-    ))
+    Some((back, if same { spell.pathway } else { draw.weighted(&COMMON) }))
 }
 
 impl Spell {

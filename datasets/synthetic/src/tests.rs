@@ -21,17 +21,11 @@ struct Table(RecordBatch);
 impl Table {
     fn block(population: &Population, name: &str, block: u64) -> Result<Self> {
         let name: TableName = name.parse()?;
-        Ok(Self(population.block(
-            &Catalogue::built_in()?,
-            &name,
-            block,
-        )?))
+        Ok(Self(population.block(&Catalogue::built_in()?, &name, block)?))
     }
 
     fn all(population: &Population, name: &str) -> Result<Vec<Self>> {
-        (0..population.blocks())
-            .map(|b| Self::block(population, name, b))
-            .collect()
+        (0..population.blocks()).map(|b| Self::block(population, name, b)).collect()
     }
 
     fn rows(&self) -> std::ops::Range<usize> {
@@ -39,10 +33,7 @@ impl Table {
     }
 
     fn column(&self, name: &str) -> &dyn Array {
-        self.0
-            .column_by_name(name)
-            .unwrap_or_else(|| panic!("no column `{name}`"))
-            .as_ref()
+        self.0.column_by_name(name).unwrap_or_else(|| panic!("no column `{name}`")).as_ref()
     }
 
     fn text(&self, name: &str, row: usize) -> Option<&str> {
@@ -63,10 +54,7 @@ impl Table {
     /// A date, unless it is null or stands for none.
     fn date(&self, name: &str, row: usize) -> Option<i32> {
         let column = self.column(name).as_primitive::<Date32Type>();
-        column
-            .is_valid(row)
-            .then(|| column.value(row))
-            .filter(|&d| d != NO_DATE)
+        column.is_valid(row).then(|| column.value(row)).filter(|&d| d != NO_DATE)
     }
 }
 
@@ -94,20 +82,11 @@ fn fingerprint(batch: &RecordBatch) -> u64 {
                 eat(&[0]);
             });
         } else if let Some(numbers) = column.as_primitive_opt::<Int32Type>() {
-            numbers
-                .iter()
-                .flatten()
-                .for_each(|value| eat(&value.to_le_bytes()));
+            numbers.iter().flatten().for_each(|value| eat(&value.to_le_bytes()));
         } else if let Some(dates) = column.as_primitive_opt::<Date32Type>() {
-            dates
-                .iter()
-                .flatten()
-                .for_each(|value| eat(&value.to_le_bytes()));
+            dates.iter().flatten().for_each(|value| eat(&value.to_le_bytes()));
         } else if let Some(decimals) = column.as_primitive_opt::<Float64Type>() {
-            decimals
-                .iter()
-                .flatten()
-                .for_each(|value| eat(&value.to_bits().to_le_bytes()));
+            decimals.iter().flatten().for_each(|value| eat(&value.to_bits().to_le_bytes()));
         }
     }
     hash
@@ -121,18 +100,8 @@ fn a_seed_makes_the_same_bytes_everywhere() -> Result<()> {
     let apc = Table::block(&population, "hes.apc", 0)?.0;
     let op = Table::block(&population, "hes.op", 0)?.0;
     assert_eq!(
-        (
-            apc.num_rows(),
-            fingerprint(&apc),
-            op.num_rows(),
-            fingerprint(&op)
-        ),
-        (
-            1_251,
-            2_210_105_406_653_301_474,
-            4_003,
-            12_607_874_979_720_874_116
-        )
+        (apc.num_rows(), fingerprint(&apc), op.num_rows(), fingerprint(&op)),
+        (1_251, 2_210_105_406_653_301_474, 4_003, 12_607_874_979_720_874_116)
     );
     Ok(())
 }
@@ -162,10 +131,7 @@ fn blocks_hold_everybody_once_and_stay_small() -> Result<()> {
         let mut seen = std::collections::BTreeSet::new();
         for block in 0..population.blocks() {
             let table = Table::block(&population, name, block)?;
-            assert!(
-                table.0.get_array_memory_size() < 64 << 20,
-                "{name} block {block}"
-            );
+            assert!(table.0.get_array_memory_size() < 64 << 20, "{name} block {block}");
             let people: std::collections::BTreeSet<String> = table
                 .rows()
                 .filter_map(|row| table.text("pseudo_hesid", row).map(str::to_owned))
@@ -173,11 +139,7 @@ fn blocks_hold_everybody_once_and_stay_small() -> Result<()> {
             assert!(people.len() > 500);
             let before = seen.len();
             seen.extend(people.iter().cloned());
-            assert_eq!(
-                seen.len(),
-                before + people.len(),
-                "a person stands in two blocks"
-            );
+            assert_eq!(seen.len(), before + people.len(), "a person stands in two blocks");
         }
         assert_eq!(Table::block(&population, name, 3)?.0.num_rows(), 0);
     }
@@ -190,12 +152,7 @@ fn batches_have_the_described_schema() -> Result<()> {
     for name in Population::tables() {
         let table: TableName = name.parse()?;
         let described = catalogue.table(&table).context("described")?.schema();
-        assert_eq!(
-            Population::new(50, 1)
-                .block(&catalogue, &table, 0)?
-                .schema(),
-            described
-        );
+        assert_eq!(Population::new(50, 1).block(&catalogue, &table, 0)?.schema(), described);
     }
     let unknown = Population::new(50, 1).block(&catalogue, &"hes.nothing".parse()?, 0);
     assert!(unknown.is_err());
@@ -220,14 +177,10 @@ fn parquet_files_hold_the_same_rows() -> Result<()> {
     for (name, path) in Population::tables().iter().zip(paths) {
         assert_eq!(path.file_name(), Some(format!("{name}.parquet").as_ref()));
         let file = std::fs::File::open(path)?;
-        let mut reader = ParquetRecordBatchReaderBuilder::try_new(file)?
-            .with_batch_size(1 << 20)
-            .build()?;
+        let mut reader =
+            ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(1 << 20).build()?;
         let read = reader.next().context("a batch")??;
-        assert_eq!(
-            fingerprint(&read),
-            fingerprint(&Table::block(&population, name, 0)?.0)
-        );
+        assert_eq!(fingerprint(&read), fingerprint(&Table::block(&population, name, 0)?.0));
     }
     Ok(())
 }

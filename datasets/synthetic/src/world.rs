@@ -260,9 +260,6 @@ fn invented_name(at: usize) -> String {
     let second = SECOND[(at / FIRST.len() + at * 3) % SECOND.len()];
     match at / 800 {
         0 => format!("{first}{second}"),
-        again => format!(
-            "{first}{second} {}",
-            ["North", "South", "East", "West"][again % 4]
-        ),
+        again => format!("{first}{second} {}", ["North", "South", "East", "West"][again % 4]),
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Pure: no network, no clock, no randomness of its own, no SQL engine. Figures come in as
 //! [`RawAggregates`] with their evidence; a [`ReleasedTable`] goes out, already recorded.
-
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests build what only one place may build")
+)]
 #![deny(missing_docs)]
 #![cfg_attr(
     not(test),

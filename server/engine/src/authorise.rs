@@ -93,9 +93,8 @@ pub(crate) fn authorise(
         .sql_statement_to_plan(query.statement().clone())
         .map_err(|e| place(&e))?;
     let types = plan.get_parameter_types().map_err(|e| place(&e))?;
-    let parameters = (1..=query.parameters())
-        .map(|n| types.get(&format!("${n}")).cloned().flatten())
-        .collect();
+    let parameters =
+        (1..=query.parameters()).map(|n| types.get(&format!("${n}")).cloned().flatten()).collect();
     let plan = state
         .analyzer()
         .execute_and_check(plan, state.config_options(), |_, _| {})
@@ -112,7 +111,10 @@ struct World<'a> {
 }
 
 impl ContextProvider for World<'_> {
-    fn get_table_source(&self, name: TableReference) -> datafusion::common::Result<Arc<dyn TableSource>> {
+    fn get_table_source(
+        &self,
+        name: TableReference,
+    ) -> datafusion::common::Result<Arc<dyn TableSource>> {
         let unknown = || DataFusionError::External(Box::new(unknown_table(&name.to_string())));
         if name.catalog().is_some_and(|c| c != "cordon") {
             return Err(unknown());
@@ -138,7 +140,9 @@ impl ContextProvider for World<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        functions::is_known(name).then(|| self.state.scalar_functions().get(name).cloned()).flatten()
+        functions::is_known(name)
+            .then(|| self.state.scalar_functions().get(name).cloned())
+            .flatten()
     }
 
     fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
@@ -146,11 +150,15 @@ impl ContextProvider for World<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        functions::is_known(name).then(|| self.state.aggregate_functions().get(name).cloned()).flatten()
+        functions::is_known(name)
+            .then(|| self.state.aggregate_functions().get(name).cloned())
+            .flatten()
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        functions::is_known(name).then(|| self.state.window_functions().get(name).cloned()).flatten()
+        functions::is_known(name)
+            .then(|| self.state.window_functions().get(name).cloned())
+            .flatten()
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
@@ -184,7 +192,8 @@ pub(crate) fn plan_refusal(error: &DataFusionError, spots: &Spots) -> Refusal {
     match error {
         DataFusionError::External(inner) => match inner.downcast_ref::<Refusal>() {
             Some(refusal) => {
-                let last = refusal.what.rsplit(['.', '`']).find(|w| !w.is_empty()).unwrap_or_default();
+                let last =
+                    refusal.what.rsplit(['.', '`']).find(|w| !w.is_empty()).unwrap_or_default();
                 refusal.clone().at(spots.first(last))
             }
             None => Refusal::new(Code::PlanError, "the statement cannot be planned"),
@@ -197,37 +206,47 @@ pub(crate) fn plan_refusal(error: &DataFusionError, spots: &Spots) -> Refusal {
                     .filter(|known| near(known, &field.name))
                     .min()
                     .map(|known| format!("did you mean `{}`?", shorten(known)));
-                let refusal = Refusal::new(Code::UnknownColumn, format!("there is no column `{}`", shorten(&field.name)))
-                    .at(span_place(field.spans()).or_else(|| spots.first(&field.name)));
+                let refusal = Refusal::new(
+                    Code::UnknownColumn,
+                    format!("there is no column `{}`", shorten(&field.name)),
+                )
+                .at(span_place(field.spans()).or_else(|| spots.first(&field.name)));
                 match near {
                     Some(hint) => refusal.instead(hint),
                     None => refusal,
                 }
             }
-            SchemaError::AmbiguousReference { field } => {
-                Refusal::new(Code::PlanError, format!("`{}` could be a column of several tables", shorten(&field.name)))
-                    .at(span_place(field.spans()))
-                    .instead("write the table's name before it")
-            }
-            SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            SchemaError::AmbiguousReference { field } => Refusal::new(
+                Code::PlanError,
+                format!("`{}` could be a column of several tables", shorten(&field.name)),
+            )
+            .at(span_place(field.spans()))
+            .instead("write the table's name before it"),
+            SchemaError::DuplicateQualifiedField { name, .. }
+            | SchemaError::DuplicateUnqualifiedField { name } => {
                 Refusal::new(Code::PlanError, format!("two columns are called `{}`", shorten(name)))
                     .instead("give one of them another name with AS")
             }
         },
         DataFusionError::Diagnostic(diagnostic, inner) => {
-            let place = diagnostic.span.map(|s| Place { line: s.start.line, column: s.start.column });
+            let place =
+                diagnostic.span.map(|s| Place { line: s.start.line, column: s.start.column });
             plan_refusal(inner, spots).at(place)
         }
         DataFusionError::Context(_, inner) => plan_refusal(inner, spots),
         DataFusionError::Shared(inner) => plan_refusal(inner, spots),
-        DataFusionError::Collection(errors) => errors
-            .first()
-            .map_or_else(|| Refusal::new(Code::PlanError, "the statement cannot be planned"), |e| plan_refusal(e, spots)),
+        DataFusionError::Collection(errors) => errors.first().map_or_else(
+            || Refusal::new(Code::PlanError, "the statement cannot be planned"),
+            |e| plan_refusal(e, spots),
+        ),
         DataFusionError::Plan(message) | DataFusionError::NotImplemented(message) => {
             let line = message.lines().next().unwrap_or_default();
             let line: String = line.chars().filter(|c| !c.is_control()).take(240).collect();
             let mut chars = line.chars();
-            let line = chars.next().map(|c| c.to_lowercase().chain(chars).collect::<String>()).unwrap_or_default();
+            let line = chars
+                .next()
+                .map(|c| c.to_lowercase().chain(chars).collect::<String>())
+                .unwrap_or_default();
             Refusal::new(Code::PlanError, line.trim_end_matches('.').to_owned())
         }
         _ => Refusal::new(Code::PlanError, "the statement cannot be planned"),
@@ -241,7 +260,8 @@ pub(crate) fn span_place(spans: &Spans) -> Option<Place> {
 
 /// One letter wrong, missing, or too many.
 fn near(known: &str, typed: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (known.chars().collect(), typed.to_lowercase().chars().collect());
+    let (a, b): (Vec<char>, Vec<char>) =
+        (known.chars().collect(), typed.to_lowercase().chars().collect());
     let head = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
     let tail = a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| x == y).count();
     let longest = a.len().max(b.len());

@@ -10,7 +10,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_agreements::Permit;
 use cordon_catalogue::{Catalogue, TableName};
 use cordon_disclosure::{
-    AuditEvent, AuditOutcome, Code, Fingerprint, Ledger, Outcome, Question, Scope, Timestamp, release,
+    AuditEvent, AuditOutcome, Code, Fingerprint, Ledger, Outcome, Question, Scope, Timestamp,
+    release,
 };
 use cordon_store::{AsOf, Pinned, Store};
 use datafusion::common::ScalarValue;
@@ -150,7 +151,10 @@ impl Engine {
         Ok(Arc::new(Self { inner, runtime: Some(runtime) }))
     }
 
-    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<tokio::task::JoinHandle<T>> {
+    fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<tokio::task::JoinHandle<T>> {
         self.runtime.as_ref().map(|r| r.spawn(work))
     }
 
@@ -193,11 +197,16 @@ impl Engine {
         self.joined(self.spawn(work)).await
     }
 
-    async fn joined<T>(&self, handle: Option<tokio::task::JoinHandle<Result<T, Stop>>>) -> Result<T, Stop> {
+    async fn joined<T>(
+        &self,
+        handle: Option<tokio::task::JoinHandle<Result<T, Stop>>>,
+    ) -> Result<T, Stop> {
         let Some(handle) = handle else { return Err(failure::internal("the engine has stopped")) };
         match handle.await {
             Ok(result) => result,
-            Err(error) => Err(failure::internal(if error.is_panic() { "a panic" } else { "a lost task" })),
+            Err(error) => {
+                Err(failure::internal(if error.is_panic() { "a panic" } else { "a lost task" }))
+            }
         }
     }
 
@@ -235,28 +244,49 @@ impl Inner {
     }
 
     /// arrive, parse, authorise, guard: nothing runs.
-    async fn plan(self: &Arc<Self>, sql: &SubmittedSql, bound: bool, started: Instant) -> Result<Planned, Stop> {
+    async fn plan(
+        self: &Arc<Self>,
+        sql: &SubmittedSql,
+        bound: bool,
+        started: Instant,
+    ) -> Result<Planned, Stop> {
         let deadline = self.settings.deadline;
-        let slot = tokio::time::timeout(deadline.saturating_sub(started.elapsed()), self.slots.acquire())
-            .await
-            .map_err(|_| failure::of(Code::Overloaded))?
-            .map_err(|_| failure::of(Code::Overloaded))?;
+        let slot =
+            tokio::time::timeout(deadline.saturating_sub(started.elapsed()), self.slots.acquire())
+                .await
+                .map_err(|_| failure::of(Code::Overloaded))?
+                .map_err(|_| failure::of(Code::Overloaded))?;
         let pinned = self.store.pin(&AsOf::Latest).await.map_err(|e| failure::store(&e))?;
         let pinned = Arc::new(pinned);
         let (inner, sql) = (Arc::clone(self), sql.clone());
         // Planning does not yield: it runs on a thread that serves nobody else.
-        let planned = tokio::task::spawn_blocking(move || inner.plan_now(&sql, bound, pinned)).await;
+        let planned =
+            tokio::task::spawn_blocking(move || inner.plan_now(&sql, bound, pinned)).await;
         drop(slot);
         planned.map_err(|_| failure::internal("a panic in planning"))?
     }
 
-    fn plan_now(&self, sql: &SubmittedSql, bound: bool, pinned: Arc<Pinned>) -> Result<Planned, Stop> {
+    fn plan_now(
+        &self,
+        sql: &SubmittedSql,
+        bound: bool,
+        pinned: Arc<Pinned>,
+    ) -> Result<Planned, Stop> {
         let query = parse::parse(&sql.text)?;
-        let query = if bound || sql.parameters.is_some() { query.bind(sql.parameters.as_ref())? } else { query };
+        let query = if bound || sql.parameters.is_some() {
+            query.bind(sql.parameters.as_ref())?
+        } else {
+            query
+        };
         let query = query.with_today(today(&pinned));
-        let views = views::with_information_schema(&self.catalogue, &sql.permit, self.own_views(&sql.permit))
-            .map_err(|_| failure::internal("own views"))?;
-        let authorised = authorise(query, sql.permit.clone(), &self.catalogue, &views, &self.state)?;
+        let views = views::with_information_schema(
+            &self.catalogue,
+            &sql.permit,
+            self.own_views(&sql.permit),
+        )
+        .map_err(|_| failure::internal("own views"))?;
+        let authorised =
+            authorise(query, sql.permit.clone(), &self.catalogue, &views, &self.state)?;
         let world = guard::World {
             catalogue: &self.catalogue,
             pinned: &pinned,
@@ -295,14 +325,22 @@ impl Inner {
                 Step::Cut(cut) => {
                     let question = self.question(query_id, sql, cut, &given, versions);
                     let profile = sql.permit.profile().as_ref().clone();
-                    let work = execute::cut(cut, &given, &self.state, guarded.one_row_joins, question, profile);
+                    let work = execute::cut(
+                        cut,
+                        &given,
+                        &self.state,
+                        guarded.one_row_joins,
+                        question,
+                        profile,
+                    );
                     let raw = self.stoppable(work, cancel, started).await?;
                     // From here on the caller's going away changes nothing: the decision is made and recorded.
                     let ledger = Arc::clone(&self.ledger);
-                    let outcome = tokio::task::spawn_blocking(move || release(raw, ledger.as_ref(), now()))
-                        .await
-                        .map_err(|_| failure::internal("a panic in release"))?
-                        .map_err(|e| failure::release(&e))?;
+                    let outcome =
+                        tokio::task::spawn_blocking(move || release(raw, ledger.as_ref(), now()))
+                            .await
+                            .map_err(|_| failure::internal("a panic in release"))?
+                            .map_err(|e| failure::release(&e))?;
                     match outcome {
                         Outcome::Refused(refusal) => return Err(Stop::Refused(refusal)),
                         Outcome::Released(table) => {
@@ -312,19 +350,29 @@ impl Inner {
                     }
                 }
                 Step::Scalar { id, plan } => {
-                    let work = execute::scalar(plan.clone(), &given, &self.state, guarded.one_row_joins);
+                    let work =
+                        execute::scalar(plan.clone(), &given, &self.state, guarded.one_row_joins);
                     let value: ScalarValue = self.stoppable(work, cancel, started).await?;
                     given.values.insert(id.clone(), value);
                 }
             }
         }
         let outer = given.fill(guarded.outer.clone()).map_err(|e| failure::engine(&e))?;
-        let batches = self.stoppable(execute::run(outer, &self.state, guarded.one_row_joins), cancel, started).await?;
+        let batches = self
+            .stoppable(execute::run(outer, &self.state, guarded.one_row_joins), cancel, started)
+            .await?;
         let profile = sql.permit.profile();
         let notes = finish::notes(&guarded, profile, extra);
-        let answer =
-            finish::answer(query_id.to_owned(), &guarded, &prepared, sql.options, &batches, notes, profile)
-                .map_err(|e| failure::engine(&e))?;
+        let answer = finish::answer(
+            query_id.to_owned(),
+            &guarded,
+            &prepared,
+            sql.options,
+            &batches,
+            notes,
+            profile,
+        )
+        .map_err(|e| failure::engine(&e))?;
         let rows = answer.batches.iter().map(|b| b.num_rows() as u64).sum();
         let outcome = AuditOutcome::Released { rows, columns: answer.schema.fields().len() as u64 };
         self.record(query_id, sql, versions, outcome).await?;
@@ -348,7 +396,14 @@ impl Inner {
     }
 
     /// What a table is computed from, as one digest: inner plan, earlier values, permit, versions.
-    fn question(&self, query_id: &str, sql: &SubmittedSql, cut: &Cut, given: &Given, versions: &str) -> Question {
+    fn question(
+        &self,
+        query_id: &str,
+        sql: &SubmittedSql,
+        cut: &Cut,
+        given: &Given,
+        versions: &str,
+    ) -> Question {
         let mut digest = Sha256::new();
         let mut part = |text: &str| {
             digest.update((text.len() as u64).to_le_bytes());
@@ -382,7 +437,13 @@ impl Inner {
         }
     }
 
-    async fn record(&self, query_id: &str, sql: &SubmittedSql, versions: &str, outcome: AuditOutcome) -> Result<(), Stop> {
+    async fn record(
+        &self,
+        query_id: &str,
+        sql: &SubmittedSql,
+        versions: &str,
+        outcome: AuditOutcome,
+    ) -> Result<(), Stop> {
         let event = AuditEvent {
             query_id: query_id.to_owned(),
             analyst: sql.permit.analyst().to_string(),
@@ -402,7 +463,13 @@ impl Inner {
     }
 
     /// A refusal leaves only when it is recorded; else the ledger's own failure leaves.
-    async fn record_stop(&self, query_id: &str, sql: &SubmittedSql, versions: &str, stop: Stop) -> Stop {
+    async fn record_stop(
+        &self,
+        query_id: &str,
+        sql: &SubmittedSql,
+        versions: &str,
+        stop: Stop,
+    ) -> Stop {
         let outcome = match &stop {
             Stop::Refused(refusal) => AuditOutcome::Refused(refusal.code.id().to_owned()),
             Stop::Failed(Failure { code, .. }) => AuditOutcome::Failed(code.id().to_owned()),
@@ -415,7 +482,8 @@ impl Inner {
 }
 
 fn note_treatments(notes: &mut Vec<Note>, table: &cordon_disclosure::ReleasedTable) {
-    let texts = table.measures().iter().map(|m| m.treatment.clone()).chain(table.notes().iter().cloned());
+    let texts =
+        table.measures().iter().map(|m| m.treatment.clone()).chain(table.notes().iter().cloned());
     for text in texts {
         let note = Note { column: None, text };
         if !notes.contains(&note) {

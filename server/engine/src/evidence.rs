@@ -11,7 +11,9 @@ use std::sync::Arc;
 use arrow_array::builder::{Decimal128Builder, Int64Builder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, Int64Array, ListArray, StructArray};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Decimal128Array, Int64Array, ListArray, StructArray,
+};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, FieldRef, Fields};
 use cordon_disclosure::RawCell;
@@ -39,7 +41,12 @@ impl Evidence {
     }
 
     fn groups(&self) -> Groups {
-        Groups { threshold: usize::try_from(self.threshold).unwrap_or(usize::MAX), bounds: self.bounds, groups: Vec::new(), entries: 0 }
+        Groups {
+            threshold: usize::try_from(self.threshold).unwrap_or(usize::MAX),
+            bounds: self.bounds,
+            groups: Vec::new(),
+            entries: 0,
+        }
     }
 }
 
@@ -155,7 +162,10 @@ impl Group {
         let second = nth(2).unwrap_or(0);
         let clip = nth(threshold).unwrap_or(0);
         let bound = i128::try_from(clip).unwrap_or(i128::MAX);
-        let clipped = self.entries.iter().fold(0i128, |sum, e| sum.saturating_add(e.contribution.clamp(-bound, bound)));
+        let clipped = self
+            .entries
+            .iter()
+            .fold(0i128, |sum, e| sum.saturating_add(e.contribution.clamp(-bound, bound)));
         RawCell { figure, persons: self.entries.len() as u64, largest, second, clip, clipped }
     }
 }
@@ -187,7 +197,8 @@ fn inputs(values: &[ArrayRef]) -> Result<(&Int64Array, Values<'_>)> {
     let [person, contribution] = values else {
         return internal_err!("evidence takes a person and a contribution");
     };
-    let (Some(person), contribution) = (person.as_primitive_opt::<Int64Type>(), contribution) else {
+    let (Some(person), contribution) = (person.as_primitive_opt::<Int64Type>(), contribution)
+    else {
         return internal_err!("a person is an Int64");
     };
     let contribution = match contribution.data_type() {
@@ -235,8 +246,18 @@ impl Groups {
         }
         let offsets = OffsetBuffer::<i32>::from_lengths(lengths);
         Ok(vec![
-            Arc::new(ListArray::try_new(item(DataType::Int64), offsets.clone(), Arc::new(people.finish()), None)?),
-            Arc::new(ListArray::try_new(item(WIDE), offsets, Arc::new(contributions.finish()), None)?),
+            Arc::new(ListArray::try_new(
+                item(DataType::Int64),
+                offsets.clone(),
+                Arc::new(people.finish()),
+                None,
+            )?),
+            Arc::new(ListArray::try_new(
+                item(WIDE),
+                offsets,
+                Arc::new(contributions.finish()),
+                None,
+            )?),
         ])
     }
 }
@@ -252,7 +273,8 @@ impl GroupsAccumulator for Groups {
         let (people, contributions) = inputs(values)?;
         self.groups.resize_with(total_num_groups.max(self.groups.len()), Group::default);
         for (row, group) in group_indices.iter().enumerate() {
-            if opt_filter.is_some_and(|f| !(f.is_valid(row) && f.value(row))) || people.is_null(row) {
+            if opt_filter.is_some_and(|f| !(f.is_valid(row) && f.value(row))) || people.is_null(row)
+            {
                 continue;
             }
             if let Some(value) = contributions.get(row) {
@@ -266,13 +288,24 @@ impl GroupsAccumulator for Groups {
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let threshold = self.threshold;
         let mut scratch = Vec::new();
-        let cells: Vec<RawCell> = self.take(emit_to).iter_mut().map(|g| g.cell(threshold, &mut scratch)).collect();
+        let cells: Vec<RawCell> =
+            self.take(emit_to).iter_mut().map(|g| g.cell(threshold, &mut scratch)).collect();
         let wide = |read: &dyn Fn(&RawCell) -> i128| -> ArrayRef {
-            Arc::new(cells.iter().map(|c| Some(read(c))).collect::<Decimal128Array>().with_data_type(WIDE))
+            Arc::new(
+                cells
+                    .iter()
+                    .map(|c| Some(read(c)))
+                    .collect::<Decimal128Array>()
+                    .with_data_type(WIDE),
+            )
         };
         let unsigned = |v: u128| i128::try_from(v).unwrap_or(i128::MAX);
-        let persons: ArrayRef =
-            Arc::new(cells.iter().map(|c| Some(i64::try_from(c.persons).unwrap_or(i64::MAX))).collect::<Int64Array>());
+        let persons: ArrayRef = Arc::new(
+            cells
+                .iter()
+                .map(|c| Some(i64::try_from(c.persons).unwrap_or(i64::MAX)))
+                .collect::<Int64Array>(),
+        );
         let columns = vec![
             wide(&|c| c.figure),
             persons,
@@ -288,17 +321,26 @@ impl GroupsAccumulator for Groups {
         Self::lists(self.take(emit_to))
     }
 
-    fn merge_batch(&mut self, values: &[ArrayRef], group_indices: &[usize], total_num_groups: usize) -> Result<()> {
+    fn merge_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        total_num_groups: usize,
+    ) -> Result<()> {
         let [people, contributions] = values else {
             return internal_err!("evidence has two states");
         };
-        let (Some(people), Some(contributions)) = (people.as_list_opt::<i32>(), contributions.as_list_opt::<i32>()) else {
+        let (Some(people), Some(contributions)) =
+            (people.as_list_opt::<i32>(), contributions.as_list_opt::<i32>())
+        else {
             return internal_err!("the states of evidence are lists");
         };
         self.groups.resize_with(total_num_groups.max(self.groups.len()), Group::default);
         for (row, group) in group_indices.iter().enumerate() {
             let (p, c) = (people.value(row), contributions.value(row));
-            let (Some(p), Some(c)) = (p.as_primitive_opt::<Int64Type>(), c.as_primitive_opt::<Decimal128Type>()) else {
+            let (Some(p), Some(c)) =
+                (p.as_primitive_opt::<Int64Type>(), c.as_primitive_opt::<Decimal128Type>())
+            else {
                 return exec_err!("the states of evidence hold persons and contributions");
             };
             for (person, contribution) in p.values().iter().zip(c.values()) {
@@ -309,12 +351,17 @@ impl GroupsAccumulator for Groups {
     }
 
     /// Each row as a state of its own: the partial stage may give up grouping.
-    fn convert_to_state(&self, values: &[ArrayRef], opt_filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        opt_filter: Option<&BooleanArray>,
+    ) -> Result<Vec<ArrayRef>> {
         let (people, contributions) = inputs(values)?;
         let groups = (0..people.len())
             .map(|row| {
                 let mut group = Group::default();
-                let passes = opt_filter.is_none_or(|f| f.is_valid(row) && f.value(row)) && people.is_valid(row);
+                let passes = opt_filter.is_none_or(|f| f.is_valid(row) && f.value(row))
+                    && people.is_valid(row);
                 if passes && let Some(value) = contributions.get(row) {
                     group.add(people.value(row), self.clamp(value));
                 }
@@ -325,7 +372,9 @@ impl GroupsAccumulator for Groups {
     }
 
     fn size(&self) -> usize {
-        size_of::<Self>() + self.groups.capacity() * size_of::<Group>() + self.entries * 2 * size_of::<Entry>()
+        size_of::<Self>()
+            + self.groups.capacity() * size_of::<Group>()
+            + self.entries * 2 * size_of::<Entry>()
     }
 }
 
@@ -371,7 +420,8 @@ pub(crate) fn read(column: &ArrayRef) -> Result<Vec<RawCell>> {
             None => internal_err!("evidence has wide figures"),
         }
     };
-    let (figure, largest, second, clip, clipped) = (wide(0)?, wide(2)?, wide(3)?, wide(4)?, wide(5)?);
+    let (figure, largest, second, clip, clipped) =
+        (wide(0)?, wide(2)?, wide(3)?, wide(4)?, wide(5)?);
     let Some(persons) = cells.column(1).as_primitive_opt::<Int64Type>() else {
         return internal_err!("evidence counts persons");
     };
@@ -386,4 +436,3 @@ pub(crate) fn read(column: &ArrayRef) -> Result<Vec<RawCell>> {
         })
         .collect())
 }
-

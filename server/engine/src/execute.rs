@@ -13,7 +13,8 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, ScalarValue, internal_err};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::logical_plan::TableScanBuilder;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 
 use crate::evidence;
@@ -35,13 +36,21 @@ impl Given {
     pub(crate) fn fill(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let filled = plan.transform_up(|node| {
             let node = match node {
-                LogicalPlan::TableScan(ref scan) => match scan.source.downcast_ref::<ReleasedSource>() {
+                LogicalPlan::TableScan(ref scan) => match scan
+                    .source
+                    .downcast_ref::<ReleasedSource>()
+                {
                     Some(source) => {
                         let Some(batch) = self.tables.get(&source.cut) else {
                             return internal_err!("a released table is missing");
                         };
-                        let table = Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch.clone()]])?);
-                        let scan = TableScan::try_new(scan.table_name.clone(), provider_as_source(table), None, vec![], None)?;
+                        let table =
+                            Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch.clone()]])?);
+                        let scan = TableScanBuilder::new(
+                            scan.table_name.clone(),
+                            provider_as_source(table),
+                        )
+                        .build()?;
                         Transformed::yes(LogicalPlan::TableScan(scan))
                     }
                     None => Transformed::no(node),
@@ -67,7 +76,11 @@ impl Given {
 }
 
 /// Optimises, plans and runs; refuses joins that cannot be stopped.
-pub(crate) async fn run(plan: LogicalPlan, state: &SessionState, one_row_joins: bool) -> Result<Vec<RecordBatch>> {
+pub(crate) async fn run(
+    plan: LogicalPlan,
+    state: &SessionState,
+    one_row_joins: bool,
+) -> Result<Vec<RecordBatch>> {
     let optimised = state.optimize(&plan)?;
     let physical = state.query_planner().create_physical_plan(&optimised, state).await?;
     check_physical(&physical, one_row_joins)?;
@@ -127,19 +140,30 @@ pub(crate) async fn cut(
                 cell.clipped = cell.figure;
             }
         }
-        measures.push(RawMeasure { name: cut.schema.field(cut.keys + n).name().clone(), measure: *measure, cells });
+        measures.push(RawMeasure {
+            name: cut.schema.field(cut.keys + n).name().clone(),
+            measure: *measure,
+            cells,
+        });
     }
     let domain = match &cut.domain {
         Some(domain) => domain_rows(domain, &key_schema, state).await?,
         None => None,
     };
-    #[expect(clippy::disallowed_methods, reason = "the one place where figures meet their evidence")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where figures meet their evidence"
+    )]
     let raw = RawAggregates::new(question, profile, keys, people, measures, domain);
     raw.map_err(|e| DataFusionError::External(Box::new(e)))
 }
 
 /// All combinations of the keys' public values, for every grouping set; none when they are too many.
-async fn domain_rows(domain: &Domain, schema: &Arc<Schema>, state: &SessionState) -> Result<Option<RecordBatch>> {
+async fn domain_rows(
+    domain: &Domain,
+    schema: &Arc<Schema>,
+    state: &SessionState,
+) -> Result<Option<RecordBatch>> {
     let mut lists = Vec::new();
     for plan in &domain.values {
         let batches = run(plan.clone(), state, false).await?;
@@ -153,7 +177,9 @@ async fn domain_rows(domain: &Domain, schema: &Arc<Schema>, state: &SessionState
     let mut parts = Vec::new();
     let mut rows = 0usize;
     for set in &domain.sets {
-        let Some(size) = set.iter().try_fold(1usize, |n, k| n.checked_mul(lists.get(*k).map_or(0, |l| l.len()))) else {
+        let Some(size) =
+            set.iter().try_fold(1usize, |n, k| n.checked_mul(lists.get(*k).map_or(0, |l| l.len())))
+        else {
             return Ok(None);
         };
         rows += size;
@@ -165,7 +191,9 @@ async fn domain_rows(domain: &Domain, schema: &Arc<Schema>, state: &SessionState
         for (k, list) in lists.iter().enumerate() {
             if set.contains(&k) && !list.is_empty() {
                 repeat /= list.len();
-                let picks: UInt32Array = (0..size).map(|row| u32::try_from((row / repeat.max(1)) % list.len()).ok()).collect();
+                let picks: UInt32Array = (0..size)
+                    .map(|row| u32::try_from((row / repeat.max(1)) % list.len()).ok())
+                    .collect();
                 columns.push(take(list, &picks, None)?);
             } else {
                 columns.push(new_null_array(list.data_type(), size));
@@ -174,7 +202,8 @@ async fn domain_rows(domain: &Domain, schema: &Arc<Schema>, state: &SessionState
         if grouping {
             // DataFusion: one bit per key, the first key in the highest, set where the key is left out.
             let id = (0..lists.len()).fold(0u64, |id, k| (id << 1) | u64::from(!set.contains(&k)));
-            let id = ScalarValue::UInt64(Some(id)).cast_to(schema.field(lists.len()).data_type())?;
+            let id =
+                ScalarValue::UInt64(Some(id)).cast_to(schema.field(lists.len()).data_type())?;
             columns.push(id.to_array_of_size(size)?);
         }
         parts.push(RecordBatch::try_new(Arc::clone(schema), columns)?);
@@ -183,13 +212,21 @@ async fn domain_rows(domain: &Domain, schema: &Arc<Schema>, state: &SessionState
 }
 
 /// The one value of a scalar subquery's outer plan; null when it gave no row.
-pub(crate) async fn scalar(plan: LogicalPlan, given: &Given, state: &SessionState, one_row_joins: bool) -> Result<ScalarValue> {
-    let data_type = plan.schema().fields().first().map_or(DataType::Null, |f| f.data_type().clone());
+pub(crate) async fn scalar(
+    plan: LogicalPlan,
+    given: &Given,
+    state: &SessionState,
+    one_row_joins: bool,
+) -> Result<ScalarValue> {
+    let data_type =
+        plan.schema().fields().first().map_or(DataType::Null, |f| f.data_type().clone());
     let batches = run(given.fill(plan)?, state, one_row_joins).await?;
     let mut rows = batches.iter().filter(|b| b.num_rows() > 0);
     match (rows.next(), rows.next()) {
         (None, _) => ScalarValue::try_from(&data_type),
-        (Some(batch), None) if batch.num_rows() == 1 => ScalarValue::try_from_array(batch.column(0), 0),
+        (Some(batch), None) if batch.num_rows() == 1 => {
+            ScalarValue::try_from_array(batch.column(0), 0)
+        }
         _ => internal_err!("a scalar subquery gave several rows"),
     }
 }

@@ -9,7 +9,8 @@ use crate::answer::{Failure, Stop};
 
 /// A failure without a cause worth logging.
 pub(crate) fn of(code: Code) -> Stop {
-    let retry_after = matches!(code, Code::Overloaded | Code::LedgerUnavailable).then(|| Duration::from_secs(5));
+    let retry_after =
+        matches!(code, Code::Overloaded | Code::LedgerUnavailable).then(|| Duration::from_secs(5));
     Stop::Failed(Failure { code, error_id: uuid::Uuid::new_v4().simple().to_string(), retry_after })
 }
 
@@ -29,10 +30,12 @@ pub(crate) fn internal(kind: &'static str) -> Stop {
 pub(crate) fn engine(error: &DataFusionError) -> Stop {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => logged(Code::MemoryExhausted, "memory"),
-        DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
-            logged(Code::DataUnavailable, "reading")
+        DataFusionError::ParquetError(_)
+        | DataFusionError::ObjectStore(_)
+        | DataFusionError::IoError(_) => logged(Code::DataUnavailable, "reading"),
+        DataFusionError::External(e) if e.downcast_ref::<StoreError>().is_some() => {
+            logged(Code::DataUnavailable, "store")
         }
-        DataFusionError::External(e) if e.downcast_ref::<StoreError>().is_some() => logged(Code::DataUnavailable, "store"),
         DataFusionError::Plan(_) | DataFusionError::NotImplemented(_) => internal("planning"),
         DataFusionError::ArrowError(..) => internal("arrow"),
         DataFusionError::Execution(_) => internal("execution"),

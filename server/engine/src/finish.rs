@@ -30,7 +30,9 @@ pub(crate) fn advertised(plan: &GuardedPlan, options: QueryOptions) -> SchemaRef
     for (index, field) in plan.outer.schema().fields().iter().enumerate() {
         let data_type = plain_type(field.data_type());
         let figure = plan.columns.get(index).copied().unwrap_or_default();
-        let metadata = treatment(figure).map(|t| HashMap::from([(TREATMENT.to_owned(), t.to_owned())])).unwrap_or_default();
+        let metadata = treatment(figure)
+            .map(|t| HashMap::from([(TREATMENT.to_owned(), t.to_owned())]))
+            .unwrap_or_default();
         fields.push(Field::new(field.name(), data_type, true).with_metadata(metadata));
         if options.status_columns && figure != Figure::No {
             fields.push(Field::new(format!("{}_status", field.name()), DataType::Utf8, true));
@@ -104,12 +106,17 @@ pub(crate) fn answer(
         for (index, column) in whole.columns().iter().enumerate() {
             let figure = plan.columns.get(index).copied().unwrap_or_default();
             let wanted = schema.field(columns.len()).data_type();
-            columns.push(if column.data_type() == wanted { Arc::clone(column) } else { cast(column, wanted)? });
+            columns.push(if column.data_type() == wanted {
+                Arc::clone(column)
+            } else {
+                cast(column, wanted)?
+            });
             if options.status_columns && figure != Figure::No {
                 columns.push(statuses(column, figure));
             }
         }
-        let row_count = arrow_array::RecordBatchOptions::new().with_row_count(Some(whole.num_rows()));
+        let row_count =
+            arrow_array::RecordBatchOptions::new().with_row_count(Some(whole.num_rows()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &row_count)?;
         if batch.num_rows() > 0 {
             finished.push(batch);
@@ -120,5 +127,9 @@ pub(crate) fn answer(
 
 fn statuses(column: &ArrayRef, figure: Figure) -> ArrayRef {
     let missing = if figure == Figure::Direct { "suppressed" } else { "derived" };
-    Arc::new((0..column.len()).map(|row| Some(if column.is_null(row) { missing } else { "released" })).collect::<StringArray>())
+    Arc::new(
+        (0..column.len())
+            .map(|row| Some(if column.is_null(row) { missing } else { "released" }))
+            .collect::<StringArray>(),
+    )
 }

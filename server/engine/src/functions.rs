@@ -2,24 +2,99 @@
 
 /// Over patients' rows: total after our rewrites, deterministic, and too coarse to draw arbitrary subsets.
 pub(crate) const PERSONAL_SCALAR: &[&str] = &[
-    "date_trunc", "date_part", "coalesce", "nullif", "upper", "lower", "btrim", "trim", "ltrim",
-    "rtrim", "left", "substr", "substring", "concat", "concat_ws", "character_length", "char_length", "length",
-    "starts_with", "greatest", "least", "abs", "round", "floor", "ceil",
-    "cordon_add", "cordon_sub", "cordon_mul", "current_date", "today",
+    "date_trunc",
+    "date_part",
+    "coalesce",
+    "nullif",
+    "upper",
+    "lower",
+    "btrim",
+    "trim",
+    "ltrim",
+    "rtrim",
+    "left",
+    "substr",
+    "substring",
+    "concat",
+    "concat_ws",
+    "character_length",
+    "char_length",
+    "length",
+    "starts_with",
+    "greatest",
+    "least",
+    "abs",
+    "round",
+    "floor",
+    "ceil",
+    "cordon_add",
+    "cordon_sub",
+    "cordon_mul",
+    "current_date",
+    "today",
 ];
 
 /// Over released figures and reference tables, where any deterministic function is post-processing.
 pub(crate) const PUBLIC_SCALAR: &[&str] = &[
-    "sqrt", "exp", "ln", "log", "log2", "log10", "power", "pow", "trunc", "signum", "right", "replace", "reverse",
-    "split_part", "strpos", "position", "initcap", "ends_with", "contains", "nvl", "nvl2", "ifnull", "isnan", "nanvl", "pi",
-    "arrow_cast", "make_date", "sin", "cos", "tan", "degrees", "radians", "atan", "asin", "acos", "cbrt",
+    "sqrt",
+    "exp",
+    "ln",
+    "log",
+    "log2",
+    "log10",
+    "power",
+    "pow",
+    "trunc",
+    "signum",
+    "right",
+    "replace",
+    "reverse",
+    "split_part",
+    "strpos",
+    "position",
+    "initcap",
+    "ends_with",
+    "contains",
+    "nvl",
+    "nvl2",
+    "ifnull",
+    "isnan",
+    "nanvl",
+    "pi",
+    "arrow_cast",
+    "make_date",
+    "sin",
+    "cos",
+    "tan",
+    "degrees",
+    "radians",
+    "atan",
+    "asin",
+    "acos",
+    "cbrt",
     "cordon_significant",
 ];
 
 /// Inside one person, where a value repeats nobody else's.
 pub(crate) const PERSON_AGGREGATE: &[&str] = &[
-    "count", "sum", "avg", "mean", "min", "max", "bool_and", "bool_or", "first_value", "last_value", "median",
-    "stddev", "stddev_samp", "stddev_pop", "var", "var_samp", "var_pop", "grouping",
+    "count",
+    "sum",
+    "avg",
+    "mean",
+    "min",
+    "max",
+    "bool_and",
+    "bool_or",
+    "first_value",
+    "last_value",
+    "median",
+    "stddev",
+    "stddev_samp",
+    "stddev_pop",
+    "var",
+    "var_samp",
+    "var_pop",
+    "grouping",
 ];
 
 /// At a cut: what turns into a canonical measure.
@@ -27,21 +102,68 @@ pub(crate) const CUT_AGGREGATE: &[&str] = &["count", "sum", "avg", "mean", "grou
 
 /// Over released figures.
 pub(crate) const OUTER_AGGREGATE: &[&str] = &[
-    "count", "sum", "avg", "mean", "min", "max", "median", "stddev", "stddev_samp", "stddev_pop", "var",
-    "var_samp", "var_pop", "var_sample", "corr", "covar", "covar_samp", "covar_pop", "first_value", "last_value", "bool_and",
-    "bool_or", "approx_median", "approx_percentile_cont", "regr_slope", "regr_intercept", "regr_r2", "grouping", "string_agg",
+    "count",
+    "sum",
+    "avg",
+    "mean",
+    "min",
+    "max",
+    "median",
+    "stddev",
+    "stddev_samp",
+    "stddev_pop",
+    "var",
+    "var_samp",
+    "var_pop",
+    "var_sample",
+    "corr",
+    "covar",
+    "covar_samp",
+    "covar_pop",
+    "first_value",
+    "last_value",
+    "bool_and",
+    "bool_or",
+    "approx_median",
+    "approx_percentile_cont",
+    "regr_slope",
+    "regr_intercept",
+    "regr_r2",
+    "grouping",
+    "string_agg",
 ];
 
 /// Window functions: within a person over patients' rows, anywhere over released figures.
 pub(crate) const WINDOW: &[&str] = &[
-    "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value",
-    "last_value", "nth_value",
+    "row_number",
+    "rank",
+    "dense_rank",
+    "percent_rank",
+    "cume_dist",
+    "ntile",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "nth_value",
 ];
 
 /// Known to the engine, refused over patients' rows with their own text: the safe alternative is named.
 pub(crate) const KNOWN_UNSAFE_AGGREGATE: &[&str] = &[
-    "array_agg", "string_agg", "first_value", "last_value", "nth_value", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or",
-    "min", "max", "approx_distinct", "median",
+    "array_agg",
+    "string_agg",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "min",
+    "max",
+    "approx_distinct",
+    "median",
 ];
 
 /// Different answers to the same question.
@@ -50,8 +172,15 @@ pub(crate) const VOLATILE: &[&str] =
 
 /// What an analyst may type at all; the guard decides where.
 pub(crate) fn is_known(name: &str) -> bool {
-    [PERSONAL_SCALAR, PUBLIC_SCALAR, PERSON_AGGREGATE, OUTER_AGGREGATE, WINDOW, KNOWN_UNSAFE_AGGREGATE]
-        .iter()
-        .any(|list| list.contains(&name))
+    [
+        PERSONAL_SCALAR,
+        PUBLIC_SCALAR,
+        PERSON_AGGREGATE,
+        OUTER_AGGREGATE,
+        WINDOW,
+        KNOWN_UNSAFE_AGGREGATE,
+    ]
+    .iter()
+    .any(|list| list.contains(&name))
         && !name.starts_with("cordon_")
 }

@@ -24,5 +24,5 @@ mod session;
 mod views;
 
 pub use answer::{Answer, Failure, Note, Prepared, Stop};
-pub use opt_outs::OptOutList;
 pub use engine::{Engine, EngineSettings, OwnViews, QueryOptions, SubmittedSql};
+pub use opt_outs::OptOutList;

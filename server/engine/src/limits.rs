@@ -17,9 +17,39 @@ pub(crate) const MAX_NESTING: usize = 50;
 
 /// Words after which the parser recurses or loops, as an operator does.
 const OPERATOR_WORDS: &[&str] = &[
-    "and", "or", "not", "is", "in", "like", "ilike", "between", "union", "intersect", "except", "join",
-    "interval", "cast", "when", "with", "select", "collate", "at", "escape", "similar", "exists", "any",
-    "all", "over", "filter", "date", "timestamp", "prior", "array", "extract", "explain", "describe",
+    "and",
+    "or",
+    "not",
+    "is",
+    "in",
+    "like",
+    "ilike",
+    "between",
+    "union",
+    "intersect",
+    "except",
+    "join",
+    "interval",
+    "cast",
+    "when",
+    "with",
+    "select",
+    "collate",
+    "at",
+    "escape",
+    "similar",
+    "exists",
+    "any",
+    "all",
+    "over",
+    "filter",
+    "date",
+    "timestamp",
+    "prior",
+    "array",
+    "extract",
+    "explain",
+    "describe",
 ];
 
 /// Refuses a text that could hurt the parser.
@@ -156,7 +186,10 @@ impl Scan<'_> {
 
     fn word(&mut self) {
         let start = self.at;
-        while self.peek(0).is_ascii_alphanumeric() || matches!(self.peek(0), b'_' | b'$') || self.peek(0) >= 0x80 {
+        while self.peek(0).is_ascii_alphanumeric()
+            || matches!(self.peek(0), b'_' | b'$')
+            || self.peek(0) >= 0x80
+        {
             self.at += 1;
         }
         let word = self.bytes.get(start..self.at).unwrap_or_default().to_ascii_lowercase();

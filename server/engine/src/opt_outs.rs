@@ -73,8 +73,10 @@ impl ScalarUDFImpl for NotOptedOut {
         let Some(people) = arrays.first().and_then(|a| a.as_primitive_opt::<Int64Type>()) else {
             return internal_err!("a person is an Int64");
         };
-        let kept: BooleanArray =
-            people.iter().map(|p| Some(p.is_none_or(|p| self.list.sorted.binary_search(&p).is_err()))).collect();
+        let kept: BooleanArray = people
+            .iter()
+            .map(|p| Some(p.is_none_or(|p| self.list.sorted.binary_search(&p).is_err())))
+            .collect();
         Ok(ColumnarValue::Array(Arc::new(kept) as ArrayRef))
     }
 }

@@ -6,8 +6,8 @@ use arrow_array::RecordBatch;
 use cordon_disclosure::{Code, Place, Refusal};
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{
-    self, Distinct, Expr, GroupByExpr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetQuantifier,
-    Statement, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
+    self, Distinct, Expr, GroupByExpr, Ident, ObjectName, Query, Select, SelectItem, SetExpr,
+    SetQuantifier, Statement, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
@@ -65,19 +65,30 @@ impl ParsedQuery {
         if given != self.parameters {
             return Err(Refusal::new(
                 Code::BadParameters,
-                format!("the statement has {} parameters and {given} values were bound", self.parameters),
+                format!(
+                    "the statement has {} parameters and {given} values were bound",
+                    self.parameters
+                ),
             ));
         }
         let Some(row) = row else { return Ok(self) };
         if row.num_rows() != 1 {
-            return Err(Refusal::new(Code::BadParameters, "a statement is run with one row of values"));
+            return Err(Refusal::new(
+                Code::BadParameters,
+                "a statement is run with one row of values",
+            ));
         }
         let mut values = Vec::with_capacity(given);
         for column in row.columns() {
             let value = ScalarValue::try_from_array(column, 0)
                 .ok()
                 .and_then(|v| literal(&v))
-                .ok_or_else(|| Refusal::new(Code::BadParameters, "a bound value has a type that SQL text cannot hold"))?;
+                .ok_or_else(|| {
+                    Refusal::new(
+                        Code::BadParameters,
+                        "a bound value has a type that SQL text cannot hold",
+                    )
+                })?;
             values.push(value);
         }
         let _: ControlFlow<()> = ast::visit_expressions_mut(&mut self.statement, |expr| {
@@ -135,9 +146,9 @@ fn literal(value: &ScalarValue) -> Option<Expr> {
     }
     let plain = match value {
         ScalarValue::Boolean(Some(b)) => Value::Boolean(*b),
-        ScalarValue::Utf8(Some(s)) | ScalarValue::LargeUtf8(Some(s)) | ScalarValue::Utf8View(Some(s)) => {
-            Value::SingleQuotedString(s.clone())
-        }
+        ScalarValue::Utf8(Some(s))
+        | ScalarValue::LargeUtf8(Some(s))
+        | ScalarValue::Utf8View(Some(s)) => Value::SingleQuotedString(s.clone()),
         ScalarValue::Int8(_)
         | ScalarValue::Int16(_)
         | ScalarValue::Int32(_)
@@ -163,7 +174,10 @@ fn number(text: &str) -> Expr {
     if unsigned.len() == text.len() {
         value
     } else {
-        Expr::Nested(Box::new(Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr: Box::new(value) }))
+        Expr::Nested(Box::new(Expr::UnaryOp {
+            op: ast::UnaryOperator::Minus,
+            expr: Box::new(value),
+        }))
     }
 }
 
@@ -188,9 +202,13 @@ pub(crate) fn parse(text: &str) -> Result<ParsedQuery, Refusal> {
         .parse_statements()
         .map_err(|e| not_understood(&e))?;
     if statements.len() > 1 {
-        return Err(Refusal::new(Code::SeveralStatements, format!("the text holds {} statements", statements.len())));
+        return Err(Refusal::new(
+            Code::SeveralStatements,
+            format!("the text holds {} statements", statements.len()),
+        ));
     }
-    let mut statement = statements.pop().ok_or_else(|| Refusal::new(Code::SyntaxError, "the text is empty"))?;
+    let mut statement =
+        statements.pop().ok_or_else(|| Refusal::new(Code::SyntaxError, "the text is empty"))?;
     match &statement {
         Statement::Query(_) => {}
         Statement::ShowTables { .. } => statement = own(SHOW_TABLES)?,
@@ -200,8 +218,10 @@ pub(crate) fn parse(text: &str) -> Result<ParsedQuery, Refusal> {
             statement = own(&describe(table_name)?)?;
         }
         other => {
-            let verb = other.to_string().split_whitespace().next().unwrap_or("this").to_ascii_uppercase();
-            return Err(Refusal::new(Code::NotASelect, format!("`{verb}` is not offered")).at(spots.first(&verb.to_ascii_lowercase())));
+            let verb =
+                other.to_string().split_whitespace().next().unwrap_or("this").to_ascii_uppercase();
+            return Err(Refusal::new(Code::NotASelect, format!("`{verb}` is not offered"))
+                .at(spots.first(&verb.to_ascii_lowercase())));
         }
     }
     let mut check = Check { spots: &spots, found: None };
@@ -212,7 +232,10 @@ pub(crate) fn parse(text: &str) -> Result<ParsedQuery, Refusal> {
     let mut numbering = Numbering { next: 0, highest: 0, bad: false };
     let _ = VisitMut::visit(&mut statement, &mut numbering);
     if numbering.bad || (numbering.next > 0 && numbering.highest > numbering.next) {
-        return Err(Refusal::new(Code::BadParameters, "parameters are `?`, or `$1`, `$2` and so on, not both"));
+        return Err(Refusal::new(
+            Code::BadParameters,
+            "parameters are `?`, or `$1`, `$2` and so on, not both",
+        ));
     }
     Ok(ParsedQuery { statement, spots, parameters: numbering.highest })
 }
@@ -221,7 +244,8 @@ const SHOW_TABLES: &str = "SELECT table_schema, table_name, table_type, title FR
      WHERE table_schema <> 'information_schema' ORDER BY table_schema, table_name";
 
 fn describe(table: &ObjectName) -> Result<String, Refusal> {
-    let parts: Vec<String> = table.0.iter().filter_map(|p| p.as_ident()).map(|i| i.value.to_lowercase()).collect();
+    let parts: Vec<String> =
+        table.0.iter().filter_map(|p| p.as_ident()).map(|i| i.value.to_lowercase()).collect();
     let [.., schema, name] = parts.as_slice() else {
         return Err(unknown_table(&table.to_string()));
     };
@@ -290,8 +314,11 @@ fn spots(tokens: &[TokenWithSpan]) -> Result<Spots, Refusal> {
         let place = Place { line: t.span.start.line, column: t.span.start.column };
         if let Token::Word(word) = &t.token {
             if word.value.starts_with('_') {
-                return Err(Refusal::new(Code::ReservedName, format!("`{}` begins with `_`", shorten(&word.value)))
-                    .at(Some(place)));
+                return Err(Refusal::new(
+                    Code::ReservedName,
+                    format!("`{}` begins with `_`", shorten(&word.value)),
+                )
+                .at(Some(place)));
             }
             if word.quote_style.is_none() {
                 words.push((word.value.to_ascii_lowercase(), place));
@@ -342,16 +369,22 @@ impl Check<'_> {
 
     fn unsupported(&mut self, what: &str, word: &str) -> ControlFlow<()> {
         let place = self.spots.first(word);
-        self.refuse(Refusal::new(Code::UnsupportedSyntax, format!("`{what}` is not offered")).at(place))
+        self.refuse(
+            Refusal::new(Code::UnsupportedSyntax, format!("`{what}` is not offered")).at(place),
+        )
     }
 
     fn set_expr(&mut self, body: &SetExpr) -> ControlFlow<()> {
         match body {
-            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => ControlFlow::Continue(()),
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => {
+                ControlFlow::Continue(())
+            }
             SetExpr::SetOperation { left, right, set_quantifier, .. } => {
                 if matches!(
                     set_quantifier,
-                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
+                    SetQuantifier::ByName
+                        | SetQuantifier::AllByName
+                        | SetQuantifier::DistinctByName
                 ) {
                     return self.unsupported("BY NAME", "by");
                 }
@@ -359,7 +392,10 @@ impl Check<'_> {
                 self.set_expr(right)
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                self.refuse(Refusal::new(Code::NotASelect, "a statement that changes data is not offered"))
+                self.refuse(Refusal::new(
+                    Code::NotASelect,
+                    "a statement that changes data is not offered",
+                ))
             }
             SetExpr::Table(_) => self.unsupported("TABLE", "table"),
         }
@@ -384,7 +420,9 @@ impl Visitor for Check<'_> {
         } = query;
         if with.as_ref().is_some_and(|w| w.recursive) {
             let place = self.spots.first("recursive");
-            return self.refuse(Refusal::new(Code::RecursiveCte, "`WITH RECURSIVE` is not offered").at(place));
+            return self.refuse(
+                Refusal::new(Code::RecursiveCte, "`WITH RECURSIVE` is not offered").at(place),
+            );
         }
         if fetch.is_some() {
             return self.unsupported("FETCH", "fetch");
@@ -406,7 +444,8 @@ impl Visitor for Check<'_> {
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         if let Some(Distinct::On(_)) = &select.distinct {
             let place = self.spots.first("distinct");
-            return self.refuse(Refusal::new(Code::DistinctOn, "`DISTINCT ON` is not offered").at(place));
+            return self
+                .refuse(Refusal::new(Code::DistinctOn, "`DISTINCT ON` is not offered").at(place));
         }
         let odd = [
             (select.top.is_some(), "TOP", "top"),
@@ -457,8 +496,11 @@ impl Visitor for Check<'_> {
                 if args.is_some() || *with_ordinality {
                     let place = place_of(name);
                     return self.refuse(
-                        Refusal::new(Code::TableFunction, format!("`{}` is a table function", shorten(&name.to_string())))
-                            .at(place),
+                        Refusal::new(
+                            Code::TableFunction,
+                            format!("`{}` is a table function", shorten(&name.to_string())),
+                        )
+                        .at(place),
                     );
                 }
                 if version.is_some()
@@ -473,14 +515,20 @@ impl Visitor for Check<'_> {
                 ControlFlow::Continue(())
             }
             TableFactor::Derived { sample, .. } => {
-                if sample.is_some() { self.unsupported("TABLESAMPLE", "tablesample") } else { ControlFlow::Continue(()) }
+                if sample.is_some() {
+                    self.unsupported("TABLESAMPLE", "tablesample")
+                } else {
+                    ControlFlow::Continue(())
+                }
             }
             TableFactor::NestedJoin { .. } => ControlFlow::Continue(()),
             _ => {
                 let place = ["unnest", "generate_series", "range", "table", "pivot", "unpivot"]
                     .iter()
                     .find_map(|w| self.spots.first(w));
-                self.refuse(Refusal::new(Code::TableFunction, "rows come from tables only").at(place))
+                self.refuse(
+                    Refusal::new(Code::TableFunction, "rows come from tables only").at(place),
+                )
             }
         }
     }
@@ -491,15 +539,26 @@ impl Visitor for Check<'_> {
         let place = place_of(&f.name);
         if functions::VOLATILE.contains(&name.as_str()) {
             return self.refuse(
-                Refusal::new(Code::VolatileFunction, format!("`{}` gives another answer each time", shorten(&name))).at(place),
+                Refusal::new(
+                    Code::VolatileFunction,
+                    format!("`{}` gives another answer each time", shorten(&name)),
+                )
+                .at(place),
             );
         }
         if matches!(name.as_str(), "unnest" | "generate_series" | "range") {
-            return self.refuse(Refusal::new(Code::TableFunction, format!("`{name}` makes rows")).at(place));
+            return self.refuse(
+                Refusal::new(Code::TableFunction, format!("`{name}` makes rows")).at(place),
+            );
         }
         if !functions::is_known(&name) {
-            return self
-                .refuse(Refusal::new(Code::FunctionNotOffered, format!("there is no function `{}`", shorten(&name))).at(place));
+            return self.refuse(
+                Refusal::new(
+                    Code::FunctionNotOffered,
+                    format!("there is no function `{}`", shorten(&name)),
+                )
+                .at(place),
+            );
         }
         ControlFlow::Continue(())
     }

@@ -29,7 +29,10 @@ pub(crate) fn state(settings: &EngineSettings) -> std::io::Result<SessionState> 
     options.execution.parquet.schema_force_view_types = false;
     let top = std::num::NonZeroUsize::MIN;
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(settings.memory_bytes), top)))
+        .with_memory_pool(Arc::new(TrackConsumersPool::new(
+            FairSpillPool::new(settings.memory_bytes),
+            top,
+        )))
         .with_disk_manager_builder(
             DiskManagerBuilder::default()
                 .with_mode(DiskManagerMode::Directories(vec![settings.spill_dir.clone()]))
@@ -37,5 +40,8 @@ pub(crate) fn state(settings: &EngineSettings) -> std::io::Result<SessionState> 
         )
         .build_arc()
         .map_err(|e| std::io::Error::other(e.to_string()))?;
-    Ok(SessionStateBuilder::new_with_default_features().with_config(config).with_runtime_env(runtime).build())
+    Ok(SessionStateBuilder::new_with_default_features()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .build())
 }

@@ -12,11 +12,17 @@ use cordon_catalogue::{Catalogue, TableName};
 use crate::authorise::visible_schema;
 
 /// Every table that exists for a permit, with its schema, by name; own views without `information_schema`.
-pub(crate) fn visible(catalogue: &Catalogue, permit: &Permit, views: &BTreeMap<TableName, RecordBatch>) -> Vec<(TableName, SchemaRef)> {
+pub(crate) fn visible(
+    catalogue: &Catalogue,
+    permit: &Permit,
+    views: &BTreeMap<TableName, RecordBatch>,
+) -> Vec<(TableName, SchemaRef)> {
     let mut tables: Vec<(TableName, SchemaRef)> = catalogue
         .tables()
         .filter_map(|t| visible_schema(t, permit).map(|s| (t.name.clone(), s)))
-        .chain(views.iter().filter(|(n, _)| n.group() == "my").map(|(n, b)| (n.clone(), b.schema())))
+        .chain(
+            views.iter().filter(|(n, _)| n.group() == "my").map(|(n, b)| (n.clone(), b.schema())),
+        )
         .collect();
     tables.sort_by(|a, b| a.0.cmp(&b.0));
     tables
@@ -51,8 +57,17 @@ pub(crate) fn with_information_schema(
         ("column_name", columns.iter().map(|(.., f)| Some(f.name().clone())).collect()),
         ("data_type", columns.iter().map(|(.., f)| Some(f.data_type().to_string())).collect()),
         ("is_nullable", columns.iter().map(|_| Some("YES".to_owned())).collect()),
-        ("class", columns.iter().map(|(t, _, f)| about(t, f.name()).map(|c| c.class.as_str().to_owned())).collect()),
-        ("meaning", columns.iter().map(|(t, _, f)| about(t, f.name()).map(|c| c.meaning)).collect()),
+        (
+            "class",
+            columns
+                .iter()
+                .map(|(t, _, f)| about(t, f.name()).map(|c| c.class.as_str().to_owned()))
+                .collect(),
+        ),
+        (
+            "meaning",
+            columns.iter().map(|(t, _, f)| about(t, f.name()).map(|c| c.meaning)).collect(),
+        ),
     ])?;
     let ordinals: Int64Array = columns.iter().map(|(_, n, _)| i64::try_from(*n).ok()).collect();
     let mut fields: Vec<_> = text.schema().fields().iter().cloned().collect();
@@ -60,7 +75,9 @@ pub(crate) fn with_information_schema(
     let mut arrays = text.columns().to_vec();
     arrays.push(Arc::new(ordinals));
     let text = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
-    for (name, batch) in [("information_schema.tables", listing), ("information_schema.columns", text)] {
+    for (name, batch) in
+        [("information_schema.tables", listing), ("information_schema.columns", text)]
+    {
         if let Ok(name) = name.parse() {
             views.insert(name, batch);
         }
@@ -70,7 +87,9 @@ pub(crate) fn with_information_schema(
 
 /// A table of text columns.
 pub(crate) fn batch(columns: &[(&str, Vec<Option<String>>)]) -> Result<RecordBatch, ArrowError> {
-    let fields: Vec<Field> = columns.iter().map(|(n, _)| Field::new(*n, DataType::Utf8, true)).collect();
-    let arrays: Vec<ArrayRef> = columns.iter().map(|(_, v)| Arc::new(StringArray::from(v.clone())) as ArrayRef).collect();
+    let fields: Vec<Field> =
+        columns.iter().map(|(n, _)| Field::new(*n, DataType::Utf8, true)).collect();
+    let arrays: Vec<ArrayRef> =
+        columns.iter().map(|(_, v)| Arc::new(StringArray::from(v.clone())) as ArrayRef).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
 }

@@ -48,10 +48,7 @@ fn refused(text: &str, parts: &[&str]) {
 
 #[track_caller]
 fn column_refused(column: &str, problem: &str) {
-    refused(
-        &protected(column),
-        &["table `reg.trial`, column `x`: ", problem],
-    );
+    refused(&protected(column), &["table `reg.trial`, column `x`: ", problem]);
 }
 
 #[test]
@@ -62,14 +59,8 @@ fn the_plain_tables_of_these_tests_are_right() {
 
 #[test]
 fn unreadable_files_name_the_line() {
-    refused(
-        "[[table]]\nname = \"ref.x\"\ncolour = 1\n",
-        &["line 3: ", "unknown field `colour`"],
-    );
-    refused(
-        "[[table]]\nname = \"Ref.X\"\n",
-        &["line 2: ", "is not a name"],
-    );
+    refused("[[table]]\nname = \"ref.x\"\ncolour = 1\n", &["line 3: ", "unknown field `colour`"]);
+    refused("[[table]]\nname = \"Ref.X\"\n", &["line 2: ", "is not a name"]);
     refused("[lists\n", &["line 1: "]);
 }
 
@@ -107,10 +98,7 @@ fn columns_name_what_is_wrong_with_them() {
         r#"{ name = "x", type = "Utf8", class = "measure", meaning = "Kilometres" }"#,
         "its type must be a number",
     );
-    column_refused(
-        r#"{ name = "x", as_in = "reg.other" }"#,
-        "`reg.other`, which is not described",
-    );
+    column_refused(r#"{ name = "x", as_in = "reg.other" }"#, "`reg.other`, which is not described");
 }
 
 #[test]
@@ -160,15 +148,9 @@ fn codes_domains_and_bounds_fit_their_column() {
 #[test]
 fn names_are_stated_once_and_templates_whole() {
     let twice = r#"{ name = "day", type = "Utf8", class = "ordinary", meaning = "Again" }"#;
-    refused(
-        &protected(twice),
-        &["column `day` stands at positions 4 and 5; keep one"],
-    );
+    refused(&protected(twice), &["column `day` stands at positions 4 and 5; keep one"]);
     let no_repeat = r#"{ name = "x_{:02}", type = "Utf8", class = "ordinary", meaning = "X" }"#;
-    refused(
-        &protected(no_repeat),
-        &["needs both a place for the number"],
-    );
+    refused(&protected(no_repeat), &["needs both a place for the number"]);
     let no_place =
         r#"{ name = "x", repeat = [1, 2], type = "Utf8", class = "ordinary", meaning = "X" }"#;
     refused(&protected(no_place), &["needs both a place for the number"]);
@@ -176,25 +158,16 @@ fn names_are_stated_once_and_templates_whole() {
     refused(&protected(hidden), &["`_x` is not a name"]);
     let list = r#"{ name = "a", type = "Utf8", class = "sensitive", meaning = "A", list = "l" },
                   { name = "b", type = "Int32", class = "sensitive", meaning = "B", list = "l" }"#;
-    refused(
-        &protected(list),
-        &["`a` and `b` are positions of the list `l`"],
-    );
+    refused(&protected(list), &["`a` and `b` are positions of the list `l`"]);
 }
 
 #[test]
 fn people_records_years_and_dates_are_what_they_should_be() {
     let right = protected("");
     let person = right.replace(r#"class = "pseudonym""#, r#"class = "ordinary""#);
-    refused(
-        &person,
-        &["the person column `patient` must have class `pseudonym` and type `Utf8`"],
-    );
+    refused(&person, &["the person column `patient` must have class `pseudonym` and type `Utf8`"]);
     let record = right.replace(r#"record = "visit""#, r#"record = "stay""#);
-    refused(
-        &record,
-        &["the record column `stay` is not among its columns"],
-    );
+    refused(&record, &["the record column `stay` is not among its columns"]);
     let date = right.replace("Date32", "Utf8");
     refused(&date, &["the date column `day` must have", "type `Date32`"]);
     let nobody = right.replace("protected =", "public = { key = [\"day\"] }\nprotected =");
@@ -203,10 +176,7 @@ fn people_records_years_and_dates_are_what_they_should_be() {
 
 #[test]
 fn public_tables_have_a_key_and_nothing_about_people() {
-    refused(
-        &public(CODE).replace(r#"key = ["code"]"#, "key = []"),
-        &["needs a `key`"],
-    );
+    refused(&public(CODE).replace(r#"key = ["code"]"#, "key = []"), &["needs a `key`"]);
     refused(
         &public(CODE).replace(r#"key = ["code"]"#, r#"key = ["id"]"#),
         &["key column `id` is not among"],
@@ -215,10 +185,7 @@ fn public_tables_have_a_key_and_nothing_about_people() {
         r#"{CODE}, {{ name = "who", type = "Utf8", class = "pseudonym", meaning = "Token" }}"#
     );
     refused(&public(&personal), &["column `who` is about single people"]);
-    refused(
-        &public(CODE).replace("ref.thing", "my.thing"),
-        &["the group `my` is reserved"],
-    );
+    refused(&public(CODE).replace("ref.thing", "my.thing"), &["the group `my` is reserved"]);
 }
 
 #[test]
@@ -254,26 +221,15 @@ rows = [["A"], ["B"]]"#
 #[test]
 fn what_is_known_is_never_replaced() {
     for (text, problem) in [
-        (
-            public(CODE).replace("ref.thing", "ref.sex"),
-            "table `ref.sex` is described already",
-        ),
-        (
-            "[lists]\nsex = [[\"1\", \"One\"]]".to_owned(),
-            "list `sex` is stated already",
-        ),
+        (public(CODE).replace("ref.thing", "ref.sex"), "table `ref.sex` is described already"),
+        ("[lists]\nsex = [[\"1\", \"One\"]]".to_owned(), "list `sex` is stated already"),
         (
             "[[rows]]\ntable = \"ref.sex\"\ncolumns = []\nrows = []".to_owned(),
             "describe the table along with its rows",
         ),
     ] {
-        let error = built_in()
-            .with([("more.toml".to_owned(), text)])
-            .expect_err("a problem")
-            .to_string();
-        assert!(
-            error.starts_with("more.toml: ") && error.contains(problem),
-            "{error}"
-        );
+        let error =
+            built_in().with([("more.toml".to_owned(), text)]).expect_err("a problem").to_string();
+        assert!(error.starts_with("more.toml: ") && error.contains(problem), "{error}");
     }
 }

@@ -19,10 +19,7 @@ fn shared() -> Option<PathBuf> {
     if folder.join("data/hes-schema").is_dir() {
         return Some(folder);
     }
-    eprintln!(
-        "skipped: no published schemas in {}; set CORDON_SHARED",
-        folder.display()
-    );
+    eprintln!("skipped: no published schemas in {}; set CORDON_SHARED", folder.display());
     None
 }
 
@@ -39,11 +36,7 @@ fn published(path: &Path) -> Vec<(String, String, String)> {
                 None => rest.split_once(',').expect("a type"),
             };
             let class = rest.rsplit(',').next().expect("a class");
-            (
-                name.to_lowercase(),
-                data_type.replace(' ', ""),
-                class.to_owned(),
-            )
+            (name.to_lowercase(), data_type.replace(' ', ""), class.to_owned())
         })
         .collect()
 }
@@ -59,11 +52,7 @@ fn names_order_types_and_classes_are_the_published_ones() {
         for (column, (name, data_type, class)) in ours.columns.iter().zip(published) {
             assert_eq!(column.name.as_str(), name, "{}", ours.name);
             let as_text = KEYS_KEPT_AS_TEXT.contains(&name.as_str());
-            let expected = if as_text {
-                "Utf8".to_owned()
-            } else {
-                data_type
-            };
+            let expected = if as_text { "Utf8".to_owned() } else { data_type };
             assert_eq!(
                 column.data_type.to_string().replace(' ', ""),
                 expected,
@@ -83,11 +72,8 @@ fn artificial_files_have_our_columns_in_our_order() {
     let catalogue = built_in();
     for (ours, part) in [("hes.apc", "hes_apc"), ("hes.op", "hes_op")] {
         let folder = shared.join("data/hes-artificial");
-        let files = std::fs::read_dir(&folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path());
+        let files =
+            std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
         for path in files.filter(|path| path.to_string_lossy().contains(part)) {
             let file = std::fs::File::open(&path).expect("a readable file");
             let mut header = String::new();
@@ -95,11 +81,8 @@ fn artificial_files_have_our_columns_in_our_order() {
                 .read_line(&mut header)
                 .expect("a header");
             let header: Vec<String> = header.trim().split(',').map(str::to_lowercase).collect();
-            let names: Vec<&str> = table(&catalogue, ours)
-                .columns
-                .iter()
-                .map(|c| c.name.as_str())
-                .collect();
+            let names: Vec<&str> =
+                table(&catalogue, ours).columns.iter().map(|c| c.name.as_str()).collect();
             assert_eq!(names, header, "{}", path.display());
         }
     }

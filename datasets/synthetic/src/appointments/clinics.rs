@@ -105,9 +105,8 @@ pub(super) static CLINICS: [Clinic; 23] = [
 
 pub(super) static MIDWIFE_CLINIC: Clinic =
     clinic("560", "560", "R69X", 0, (20, 40), [0; BANDS]).women(200);
-pub(super) static ANTENATAL_CLINIC: Clinic = clinic("501", "501", "O342", 0, (20, 40), [0; BANDS])
-    .women(200)
-    .remote(40);
+pub(super) static ANTENATAL_CLINIC: Clinic =
+    clinic("501", "501", "O342", 0, (20, 40), [0; BANDS]).women(200).remote(40);
 
 /// Regular visits for a long-term condition.
 pub(super) struct LongTerm {
@@ -126,20 +125,8 @@ const fn regular(
     specialty: (&'static str, &'static str),
     diagnosis: &'static str,
 ) -> LongTerm {
-    let clinic = clinic(
-        specialty.0,
-        specialty.1,
-        diagnosis,
-        0,
-        (60, 180),
-        [0; BANDS],
-    );
-    LongTerm {
-        condition,
-        clinic,
-        visits,
-        for_years,
-    }
+    let clinic = clinic(specialty.0, specialty.1, diagnosis, 0, (60, 180), [0; BANDS]);
+    LongTerm { condition, clinic, visits, for_years }
 }
 
 pub(super) static LONG_TERM: [LongTerm; 13] = [

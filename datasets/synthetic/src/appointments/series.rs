@@ -48,21 +48,9 @@ pub(super) fn referred(
         (false, true) => draw.skewed(&[1, 5, 10, 16, 24, 40, 60, 120]),
         (false, false) => draw.skewed(&[1, 18, 34, 52, 75, 120, 190, 400]),
     };
-    let wait = if referral > PANDEMIC && !urgent {
-        wait * 3 / 2
-    } else {
-        wait
-    };
-    let priority = if urgent {
-        "3"
-    } else {
-        draw.weighted(&[("1", 85), ("2", 12), ("9", 3)])
-    };
-    let source = if urgent {
-        "03"
-    } else {
-        draw.weighted(&GENERAL_SOURCES)
-    };
+    let wait = if referral > PANDEMIC && !urgent { wait * 3 / 2 } else { wait };
+    let priority = if urgent { "3" } else { draw.weighted(&[("1", 85), ("2", 12), ("9", 3)]) };
+    let source = if urgent { "03" } else { draw.weighted(&GENERAL_SOURCES) };
     let mut series = Series::of(person, clinic, draw);
     series.priority = priority;
     series.source = source;
@@ -141,14 +129,7 @@ pub(super) fn after_stay(
     while follow_ups < 4 && draw.percent(38) {
         follow_ups += 1;
     }
-    series.run(
-        list,
-        person,
-        spell.discharge + draw.between(14, 70),
-        emergency,
-        follow_ups,
-        draw,
-    );
+    series.run(list, person, spell.discharge + draw.between(14, 70), emergency, follow_ups, draw);
 }
 
 impl Series {
@@ -162,11 +143,7 @@ impl Series {
         Self {
             specialty: clinic.specialty,
             trust,
-            site: if draw.percent(70) {
-                1
-            } else {
-                1 + draw.below(sites)
-            },
+            site: if draw.percent(70) { 1 } else { 1 + draw.below(sites) },
             priority: "1",
             source: "03",
             requested: None,
@@ -196,9 +173,7 @@ impl Series {
             let seen = matches!(attended, "5" | "6");
             let given_up = !seen && (lost >= 2 || (attended == "3" && draw.percent(32)));
             let last = given_up || (seen && follow_ups == 0);
-            let procedure = self
-                .procedure
-                .filter(|&(_, percent)| seen && draw.percent(percent));
+            let procedure = self.procedure.filter(|&(_, percent)| seen && draw.percent(percent));
             let coded = seen && (procedure.is_some() || draw.percent(4));
             list.push(Appointment {
                 day,

@@ -59,12 +59,7 @@ impl Apc {
             for (i, episode) in spell.episodes.iter().enumerate() {
                 if episode.end <= END {
                     let last = i + 1 == spell.episodes.len();
-                    let position = Position {
-                        spell,
-                        episode,
-                        order: i + 1,
-                        last,
-                    };
+                    let position = Position { spell, episode, order: i + 1, last };
                     self.row(sheet, person, &position, row_number(person, row), &mut draw);
                     row += 1;
                 }
@@ -146,12 +141,7 @@ impl Apc {
     }
 
     fn episode(&self, sheet: &mut Sheet, at: &Position<'_>, year: usize) {
-        let Position {
-            spell,
-            episode,
-            order,
-            last,
-        } = *at;
+        let Position { spell, episode, order, last } = *at;
         let s = &self.slots;
         let kind = spell.reason().kind;
         sheet.date(s.epistart, episode.start);
@@ -177,10 +167,7 @@ impl Apc {
         let admission = first && kind != Stay::RegularDay;
         sheet.int(s.fce, 1);
         sheet.int(s.fae, i64::from(admission));
-        sheet.int(
-            s.fae_emergency,
-            i64::from(admission && is_emergency(spell.method)),
-        );
+        sheet.int(s.fae_emergency, i64::from(admission && is_emergency(spell.method)));
         sheet.int(s.fde, i64::from(last && kind != Stay::RegularDay));
     }
 
@@ -206,9 +193,7 @@ impl Apc {
     }
 
     fn codes(&mut self, sheet: &mut Sheet, at: &Position<'_>) {
-        let Position {
-            spell, order, last, ..
-        } = *at;
+        let Position { spell, order, last, .. } = *at;
         // The first episode of several has not yet found everything.
         let known = if order == 1 && !last {
             spell.diagnoses.len().div_ceil(2)
@@ -225,10 +210,7 @@ impl Apc {
 }
 
 fn is_emergency(method: &str) -> bool {
-    matches!(
-        method,
-        "21" | "22" | "23" | "24" | "25" | "2A" | "2B" | "2C" | "2D" | "28"
-    )
+    matches!(method, "21" | "22" | "23" | "24" | "25" | "2A" | "2B" | "2C" | "2D" | "28")
 }
 
 /// Fourteen digits, unique.

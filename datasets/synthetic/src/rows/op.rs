@@ -48,13 +48,7 @@ impl Op {
     ) {
         let mut draw = Draw::new(seed, person.index, Purpose::OutpatientRows);
         for (row, appointment) in list.iter().enumerate() {
-            self.row(
-                sheet,
-                person,
-                appointment,
-                row_number(person, row as u64),
-                &mut draw,
-            );
+            self.row(sheet, person, appointment, row_number(person, row as u64), &mut draw);
         }
     }
 
@@ -95,12 +89,7 @@ impl Op {
 
     fn kind(&self, sheet: &mut Sheet, appointment: &Appointment, draw: &mut Draw) {
         let s = &self.slots;
-        let Appointment {
-            first,
-            remote,
-            attended,
-            ..
-        } = *appointment;
+        let Appointment { first, remote, attended, .. } = *appointment;
         let attended = if draw.million(150) { "9" } else { attended };
         sheet.date(s.apptdate, appointment.day);
         sheet.text(s.attended, attended);
@@ -117,14 +106,8 @@ impl Op {
         sheet.text(s.outcome, appointment.outcome);
         let class = draw.weighted(&[("01", 70), ("04", 24), ("99", 6)]);
         sheet.text(s.locclass, if remote { "02" } else { class });
-        sheet.text(
-            s.servtype,
-            draw.weighted(&[("1", 72), ("2", 8), ("3", 12), ("9", 8)]),
-        );
-        sheet.text(
-            s.stafftyp,
-            draw.weighted(&[("03", 55), ("04", 33), ("09", 12)]),
-        );
+        sheet.text(s.servtype, draw.weighted(&[("1", 72), ("2", 8), ("3", 12), ("9", 8)]));
+        sheet.text(s.stafftyp, draw.weighted(&[("03", 55), ("04", 33), ("09", 12)]));
         if let Some(missed) = appointment.missed {
             sheet.date(s.dnadate, missed);
         }
@@ -162,10 +145,7 @@ impl Op {
                 sheet.int(s.wait_ind, 0);
                 sheet.int(s.waitdays, waited);
                 // A missed appointment starts the clock again.
-                let since = appointment
-                    .missed
-                    .filter(|&m| m > requested)
-                    .unwrap_or(requested);
+                let since = appointment.missed.filter(|&m| m > requested).unwrap_or(requested);
                 sheet.int(s.waiting, i64::from(appointment.day - since));
             }
             None => sheet.int(s.wait_ind, 1),

@@ -33,9 +33,7 @@ fn by_rate(timetable: &mut Timetable, person: &Person, year: usize, middle: Day,
     let band = band(age(person.birth, middle));
     for (at, pathway) in PATHWAYS.iter().enumerate().skip(FIRST_BY_RATE) {
         if pathway.rates[band] == 0
-            || pathway
-                .needs
-                .is_some_and(|c| !person.conditions.has(c, middle))
+            || pathway.needs.is_some_and(|c| !person.conditions.has(c, middle))
         {
             continue;
         }
@@ -60,16 +58,8 @@ fn chance(person: &Person, pathway: &Pathway, band: usize, year: usize, at: Day)
         Kind::Emergency => person.readiness,
         _ => (100 + person.readiness) / 2,
     };
-    let scale = if pathway.is_emergency() {
-        EMERGENCY_SCALE
-    } else {
-        PLANNED_SCALE
-    };
-    let sex = if person.male {
-        200 - pathway.women
-    } else {
-        pathway.women
-    };
+    let scale = if pathway.is_emergency() { EMERGENCY_SCALE } else { PLANNED_SCALE };
+    let sex = if person.male { 200 - pathway.women } else { pathway.women };
     let deprivation = gradient(pathway.poorest, person.decile) * 200 / (100 + pathway.poorest);
     let mut chance = u64::from(pathway.rates[band]) * 10_000;
     for percent in [readiness, sex, deprivation, pathway.years[year]] {
@@ -98,17 +88,10 @@ fn months(at: usize, season: Season, year: usize) -> [u32; 12] {
 
 fn day_of_year(at: usize, pathway: &Pathway, year: usize, draw: &mut Draw) -> Day {
     let month = draw.position(&months(at, pathway.season, year)) as i32;
-    let (of_year, month) = if month < 9 {
-        (2013 + year as i32, month + 4)
-    } else {
-        (2014 + year as i32, month - 8)
-    };
+    let (of_year, month) =
+        if month < 9 { (2013 + year as i32, month + 4) } else { (2014 + year as i32, month - 8) };
     let first = day(of_year, month, 1);
-    let next = if month == 12 {
-        day(of_year + 1, 1, 1)
-    } else {
-        day(of_year, month + 1, 1)
-    };
+    let next = if month == 12 { day(of_year + 1, 1, 1) } else { day(of_year, month + 1, 1) };
     let when = draw.between(first, next - 1);
     // Planned work is seldom done at weekends: 1 January 1970 was a Thursday.
     let weekday = (when + 3).rem_euclid(7);
@@ -123,11 +106,7 @@ fn birth(timetable: &mut Timetable, person: &Person, draw: &mut Draw) {
     let early = draw.percent(7);
     let at_home = draw.percent(2);
     if person.birth >= START && !at_home {
-        timetable.add(
-            person.birth,
-            if early { EARLY_BIRTH } else { BIRTH },
-            Cause::Usual,
-        );
+        timetable.add(person.birth, if early { EARLY_BIRTH } else { BIRTH }, Cause::Usual);
     }
 }
 
@@ -148,11 +127,7 @@ fn children(timetable: &mut Timetable, person: &Person, draw: &mut Draw) {
         }
         earliest = when + 420;
         let caesarean = draw.percent(18 + (years as u32 - 15) / 2);
-        timetable.add(
-            when,
-            if caesarean { CAESAREAN } else { DELIVERY },
-            Cause::Usual,
-        );
+        timetable.add(when, if caesarean { CAESAREAN } else { DELIVERY }, Cause::Usual);
         let before = when - draw.between(5, 200);
         if draw.percent(45) && before >= START {
             timetable.add(before, ANTENATAL, Cause::Usual);
@@ -217,11 +192,7 @@ fn last_illness(timetable: &mut Timetable, person: &Person, draw: &mut Draw) {
         if has(Condition::HeartFailure) { 25 } else { 2 },
         9,
         if has(Condition::Copd) { 15 } else { 0 },
-        if year >= 7 || death >= PANDEMIC {
-            [18, 60, 18, 14][(year - 6).min(3)]
-        } else {
-            0
-        },
+        if year >= 7 || death >= PANDEMIC { [18, 60, 18, 14][(year - 6).min(3)] } else { 0 },
         if has(Condition::Cancer) { 40 } else { 4 },
         6,
         4,
@@ -231,10 +202,6 @@ fn last_illness(timetable: &mut Timetable, person: &Person, draw: &mut Draw) {
     let pathway = PNEUMONIA + draw.position(&weights);
     let stay = draw.skewed(&PATHWAYS[pathway].stay);
     if draw.percent(43) {
-        timetable.add(
-            (death - stay).max(person.first_day()),
-            pathway,
-            Cause::Terminal,
-        );
+        timetable.add((death - stay).max(person.first_day()), pathway, Cause::Terminal);
     }
 }

@@ -150,11 +150,7 @@ fn decided(person: &Person, reason: &Pathway, admission: Day, draw: &mut Draw) -
         Kind::DayCase | Kind::RegularDay => draw.skewed(&[0, 1, 3, 6, 9, 14, 21, 40]),
         _ => return None,
     };
-    let wait = if admission > PANDEMIC + 60 {
-        wait * 3 / 2
-    } else {
-        wait
-    };
+    let wait = if admission > PANDEMIC + 60 { wait * 3 / 2 } else { wait };
     Some((admission - wait).max(person.birth))
 }
 
@@ -173,23 +169,12 @@ fn place(
         _ => usual_trust(person, if reason.is_emergency() { 91 } else { 80 }, draw),
     };
     let sites = WORLD.trusts[trust as usize].sites;
-    (
-        trust,
-        if draw.percent(75) {
-            1
-        } else {
-            1 + draw.below(sites)
-        },
-    )
+    (trust, if draw.percent(75) { 1 } else { 1 + draw.below(sites) })
 }
 
 /// The home trust so many times in a hundred, else another of the care board, or one far away.
 pub(crate) fn usual_trust(person: &Person, home: u32, draw: &mut Draw) -> u32 {
-    if draw.percent(home) {
-        person.trust
-    } else {
-        elsewhere(person, person.trust, draw)
-    }
+    if draw.percent(home) { person.trust } else { elsewhere(person, person.trust, draw) }
 }
 
 /// The mental health trust of the care board.
@@ -246,11 +231,7 @@ fn episodes(
             1.. if physicians && years >= 78 && at + 1 == count => ("430", "430"),
             _ => reason.specialty,
         };
-        list.push(Episode {
-            start,
-            end,
-            specialty,
-        });
+        list.push(Episode { start, end, specialty });
         start = end;
     }
     list
@@ -276,26 +257,17 @@ fn diagnoses(
     }
     // What a long stay brings with it.
     let nights = discharge - admission;
-    for (code, after, percent) in [
-        ("N179", 4, 14),
-        ("N390", 7, 12),
-        ("J189", 8, 7),
-        ("L031", 14, 5),
-        ("R55X", 10, 4),
-    ] {
+    for (code, after, percent) in
+        [("N179", 4, 14), ("N390", 7, 12), ("J189", 8, 7), ("L031", 14, 5), ("R55X", 10, 4)]
+    {
         if nights >= after && draw.percent(percent) {
             list.push(code);
         }
     }
-    person
-        .conditions
-        .codes(draw, admission, person.male, &mut list);
+    person.conditions.codes(draw, admission, person.male, &mut list);
     let old = age(person.birth, admission) >= 65;
-    let findings = if reason.is_emergency() {
-        draw.below(if old { 6 } else { 3 })
-    } else {
-        draw.below(2)
-    };
+    let findings =
+        if reason.is_emergency() { draw.below(if old { 6 } else { 3 }) } else { draw.below(2) };
     list.extend((0..findings).map(|_| draw.weighted(if old { &OLD_FINDINGS } else { &FINDINGS })));
     let mut kept: Vec<&'static str> = Vec::with_capacity(list.len());
     for code in list {

@@ -21,12 +21,7 @@ fn reference_codes(
     let codes = rows
         .column_by_name(column)
         .with_context(|| format!("no column `{column}` in `{table}`"))?;
-    Ok(codes
-        .as_string::<i32>()
-        .iter()
-        .flatten()
-        .map(str::to_owned)
-        .collect())
+    Ok(codes.as_string::<i32>().iter().flatten().map(str::to_owned).collect())
 }
 
 /// Not known, not stated, not registered: codes beside the places of the reference tables.
@@ -54,11 +49,7 @@ fn values_lie_in_the_domains_of_their_columns() -> Result<()> {
                 .flatten()
                 .filter(|v| !known.contains(*v) && !UNKNOWN.contains(v))
                 .count();
-            assert!(
-                odd * 1000 <= values.len(),
-                "{name}.{}: {odd} values on no list",
-                column.name
-            );
+            assert!(odd * 1000 <= values.len(), "{name}.{}: {odd} values on no list", column.name);
         }
     }
     Ok(())
@@ -93,11 +84,7 @@ fn clinical_codes_are_in_the_reference_tables() -> Result<()> {
     // Rare ones too.
     for pathway in &PATHWAYS {
         assert!(
-            pathway
-                .primary
-                .iter()
-                .chain(pathway.also)
-                .all(|(code, _)| diagnoses.contains(*code))
+            pathway.primary.iter().chain(pathway.also).all(|(code, _)| diagnoses.contains(*code))
         );
         assert!(
             pathway
@@ -115,9 +102,7 @@ fn clinical_codes_are_in_the_reference_tables() -> Result<()> {
 fn odd_codes_and_dates_are_there_but_rare() -> Result<()> {
     let (mut methods, mut providers, mut dates, mut rows) = (0, 0, 0, 0);
     for table in Table::all(&Population::new(40_000, 4), "hes.apc")? {
-        let raw = table
-            .column("elecdate")
-            .as_primitive::<arrow_array::types::Date32Type>();
+        let raw = table.column("elecdate").as_primitive::<arrow_array::types::Date32Type>();
         for row in table.rows() {
             rows += 1;
             methods += usize::from(matches!(table.text("admimeth", row), Some("99" | "2Z")));
@@ -125,15 +110,8 @@ fn odd_codes_and_dates_are_there_but_rare() -> Result<()> {
             dates += usize::from(raw.is_valid(row) && raw.value(row) == crate::calendar::NO_DATE);
         }
     }
-    for (what, count) in [
-        ("methods", methods),
-        ("providers", providers),
-        ("dates", dates),
-    ] {
-        assert!(
-            count > 0 && count * 200 < rows,
-            "{count} odd {what} of {rows}"
-        );
+    for (what, count) in [("methods", methods), ("providers", providers), ("dates", dates)] {
+        assert!(count > 0 && count * 200 < rows, "{count} odd {what} of {rows}");
     }
     Ok(())
 }

@@ -16,10 +16,7 @@ fn population() -> Population {
 fn deaths(tables: &[Table]) -> BTreeMap<&str, i32> {
     let mut deaths = BTreeMap::new();
     for table in tables {
-        for row in table
-            .rows()
-            .filter(|&row| table.text("dismeth", row) == Some("4"))
-        {
+        for row in table.rows().filter(|&row| table.text("dismeth", row) == Some("4")) {
             if let (Some(person), Some(died)) =
                 (table.text("pseudo_hesid", row), table.date("disdate", row))
             {
@@ -39,9 +36,7 @@ fn nothing_follows_a_death() -> Result<()> {
     for (tables, column) in [(&apc, "epiend"), (&op, "apptdate")] {
         for table in tables {
             for row in table.rows() {
-                let died = table
-                    .text("pseudo_hesid", row)
-                    .and_then(|person| deaths.get(person));
+                let died = table.text("pseudo_hesid", row).and_then(|person| deaths.get(person));
                 if let (Some(died), Some(day)) = (died, table.date(column, row)) {
                     assert!(day <= *died);
                 }
@@ -69,11 +64,7 @@ fn episodes_lie_one_behind_another_within_their_spell() -> Result<()> {
             if order == 1 {
                 assert_eq!(start, admitted);
             } else {
-                assert_eq!(
-                    table.date("epiend", row - 1),
-                    Some(start),
-                    "a gap between episodes"
-                );
+                assert_eq!(table.date("epiend", row - 1), Some(start), "a gap between episodes");
                 assert_eq!(table.int("epiorder", row - 1), Some(order - 1));
                 assert_eq!(table.date("admidate", row - 1), Some(admitted));
                 assert_eq!(table.text("spelend", row - 1), Some("N"));
@@ -143,16 +134,9 @@ fn ages_follow_from_the_month_of_birth() -> Result<()> {
         let youngest = age(day(year, month, 28) + 3, start);
         let coded = table.int("startage", row).unwrap_or_default();
         let years = if coded > 7000 { 0 } else { coded };
-        assert!(
-            (youngest..=oldest).contains(&years),
-            "{born} {start} {coded}"
-        );
+        assert!((youngest..=oldest).contains(&years), "{born} {start} {coded}");
         let decimal = table.float("startage_calc", row).unwrap_or_default();
-        assert!(if years == 0 {
-            decimal < 1.0
-        } else {
-            decimal == f64::from(years)
-        });
+        assert!(if years == 0 { decimal < 1.0 } else { decimal == f64::from(years) });
     }
     assert!(without * 100 < table.rows().end);
     Ok(())
@@ -162,12 +146,7 @@ fn ages_follow_from_the_month_of_birth() -> Result<()> {
 fn most_of_a_persons_records_agree() -> Result<()> {
     for name in Population::tables() {
         let table = Table::block(&population(), name, 0)?;
-        for (column, share) in [
-            ("sex", 990),
-            ("ethnos", 850),
-            ("lsoa11", 990),
-            ("gpprac", 980),
-        ] {
+        for (column, share) in [("sex", 990), ("ethnos", 850), ("lsoa11", 990), ("gpprac", 980)] {
             let (mut agree, mut all) = (0, 0);
             for row in 1..table.rows().end {
                 let person = table.text("pseudo_hesid", row);
@@ -176,10 +155,7 @@ fn most_of_a_persons_records_agree() -> Result<()> {
                     agree += usize::from(table.text(column, row) == table.text(column, row - 1));
                 }
             }
-            assert!(
-                agree * 1000 > all * share,
-                "{name} {column}: {agree} of {all}"
-            );
+            assert!(agree * 1000 > all * share, "{name} {column}: {agree} of {all}");
             assert!(agree < all, "{name} {column}: records never disagree");
         }
     }

@@ -28,10 +28,7 @@ fn share(
 }
 
 fn within(name: &str, value: usize, least: usize, most: usize) {
-    assert!(
-        (least..=most).contains(&value),
-        "{name}: {value} is not within {least} and {most}"
-    );
+    assert!((least..=most).contains(&value), "{name}: {value} is not within {least} and {most}");
 }
 
 #[test]
@@ -43,12 +40,7 @@ fn admissions_have_the_sizes_of_real_ones() -> Result<()> {
     let is = |column: &'static str, code: &'static str| {
         move |t: &Table, r: usize| t.text(column, r) == Some(code)
     };
-    within(
-        "day cases",
-        share(&tables, all, is("classpat", "2")),
-        250,
-        400,
-    );
+    within("day cases", share(&tables, all, is("classpat", "2")), 250, 400);
     within(
         "emergencies",
         share(
@@ -65,36 +57,21 @@ fn admissions_have_the_sizes_of_real_ones() -> Result<()> {
         60,
         200,
     );
-    within(
-        "deaths of stays",
-        share(&tables, is("spelend", "Y"), is("dismeth", "4")),
-        12,
-        40,
-    );
+    within("deaths of stays", share(&tables, is("spelend", "Y"), is("dismeth", "4")), 12, 40);
     within(
         "without a person, in 1000",
         share(&tables, all, |t, r| t.text("pseudo_hesid", r).is_none()),
         0,
         3,
     );
-    within(
-        "ethnicity not stated",
-        share(&tables, all, is("ethnos", "Z")),
-        60,
-        130,
-    );
+    within("ethnicity not stated", share(&tables, all, is("ethnos", "Z")), 60, 130);
     let respiratory =
         |t: &Table, r: usize| matches!(t.text("diag_3_01", r), Some("J18" | "J22" | "J44"));
     let winter = |t: &Table, r: usize| {
         let (_, month, _) = crate::calendar::civil(t.date("admidate", r).unwrap_or_default());
         matches!(month, 12 | 1 | 2)
     };
-    within(
-        "respiratory in winter",
-        share(&tables, respiratory, winter),
-        290,
-        420,
-    );
+    within("respiratory in winter", share(&tables, respiratory, winter), 290, 420);
     within("all in winter", share(&tables, all, winter), 220, 280);
     Ok(())
 }
@@ -123,12 +100,7 @@ fn outpatients_have_the_sizes_of_real_ones() -> Result<()> {
     within("appointments for 100 people", rows * 100 / 20_480, 640, 760);
     let all = |_: &Table, _: usize| true;
     let missed = |t: &Table, r: usize| t.text("attended", r) == Some("3");
-    within(
-        "attended",
-        share(&tables, all, |t, r| t.int("attendance", r) == Some(1)),
-        740,
-        850,
-    );
+    within("attended", share(&tables, all, |t, r| t.int("attendance", r) == Some(1)), 740, 850);
     within("not attended", share(&tables, all, missed), 45, 90);
     let aged = |low: i32, high: i32| {
         move |t: &Table, r: usize| (low..=high).contains(&t.int("apptage", r).unwrap_or_default())
@@ -149,9 +121,7 @@ fn outpatients_have_the_sizes_of_real_ones() -> Result<()> {
     );
     within(
         "first visits",
-        share(&tables, all, |t, r| {
-            matches!(t.text("firstatt", r), Some("1" | "3"))
-        }),
+        share(&tables, all, |t, r| matches!(t.text("firstatt", r), Some("1" | "3"))),
         200,
         360,
     );

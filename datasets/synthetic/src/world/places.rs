@@ -15,9 +15,8 @@ pub(crate) struct Region {
 }
 
 /// `ETHNOS` codes, White British first.
-pub(crate) const ETHNICITIES: [&str; 16] = [
-    "A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "L", "M", "N", "P", "R", "S",
-];
+pub(crate) const ETHNICITIES: [&str; 16] =
+    ["A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "L", "M", "N", "P", "R", "S"];
 
 const fn region(
     letter: &'static str,
@@ -25,13 +24,7 @@ const fn region(
     nhs: (&'static str, &'static str),
     ethnicity: [u32; 16],
 ) -> Region {
-    Region {
-        letter,
-        ons,
-        nhs: nhs.0,
-        nhs_name: nhs.1,
-        ethnicity,
-    }
+    Region { letter, ons, nhs: nhs.0, nhs_name: nhs.1, ethnicity }
 }
 
 const NORTH_EAST_AND_YORKSHIRE: (&str, &str) = ("Y63", "North East and Yorkshire");
@@ -84,14 +77,7 @@ const fn board(
     deprivation: u32,
     rural: u32,
 ) -> Board {
-    Board {
-        region,
-        name,
-        size,
-        parts,
-        deprivation,
-        rural,
-    }
+    Board { region, name, size, parts, deprivation, rural }
 }
 
 pub(crate) static BOARDS: [Board; 42] = [

@@ -10,8 +10,10 @@ use cordon_disclosure::{Code, Measure, Refusal};
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, GroupingSet};
+use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{
-    Aggregate, AggregateUDF, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection, TableScan, col, lit,
+    Aggregate, AggregateUDF, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection, col,
+    lit,
 };
 
 use super::measures::{Derivation, Request, Requests, ratio};
@@ -24,6 +26,9 @@ use crate::released::ReleasedSource;
 
 /// Most group columns beside the period.
 const MAX_KEYS: usize = 4;
+
+/// A contribution per row and its public bounds.
+type Gathered = (Expr, Option<(i128, i128)>);
 
 /// One inner plan and what becomes of its figures.
 pub(crate) struct Cut {
@@ -59,13 +64,25 @@ impl Guard<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let sets = grouping_sets(a, &groups)?;
         let (evidence, measures) = evidence_of(&requests);
-        let inner = self.inner(input, person, &groups, sets.as_deref(), &evidence).map_err(internal)?;
+        let inner =
+            self.inner(input, person, &groups, sets.as_deref(), &evidence).map_err(internal)?;
         let schema = released_schema(&inner, groups.len(), sets.is_some(), &requests);
-        let domain = if top && !derivations.is_empty() { self.domain(&keys, sets.as_deref(), input) } else { None };
+        let domain = if top && !derivations.is_empty() {
+            self.domain(&keys, sets.as_deref(), input)
+        } else {
+            None
+        };
         let id = self.cuts;
         self.cuts += 1;
         let key_columns = groups.len() + usize::from(sets.is_some());
-        self.steps.push(Step::Cut(Box::new(Cut { id, inner, keys: key_columns, measures, schema: Arc::clone(&schema), domain })));
+        self.steps.push(Step::Cut(Box::new(Cut {
+            id,
+            inner,
+            keys: key_columns,
+            measures,
+            schema: Arc::clone(&schema),
+            domain,
+        })));
         self.above(a, id, schema, keys, sets.is_some(), &derivations)
     }
 
@@ -75,10 +92,19 @@ impl Guard<'_> {
         for group in groups {
             let facts = self.read(input, |l| l.value(group))?;
             if facts.singles_out {
-                let name = group.column_refs().into_iter().map(|c| c.name.clone()).min().unwrap_or_default();
-                let place = super::language::first_column(group).and_then(|c| crate::authorise::span_place(c.spans()));
-                return Err(Refusal::new(Code::NotGroupable, format!("`{}` is not for grouping", crate::parse::shorten(&name)))
-                    .at(place));
+                let name = group
+                    .column_refs()
+                    .into_iter()
+                    .map(|c| c.name.clone())
+                    .min()
+                    .unwrap_or_default();
+                let place = super::language::first_column(group)
+                    .and_then(|c| crate::authorise::span_place(c.spans()));
+                return Err(Refusal::new(
+                    Code::NotGroupable,
+                    format!("`{}` is not for grouping", crate::parse::shorten(&name)),
+                )
+                .at(place));
             }
             keys.push(facts);
         }
@@ -88,8 +114,11 @@ impl Guard<'_> {
         let computed = keys.iter().filter(|f| f.sources.is_empty() && !f.constant).count();
         let counted = self.read(input, |l| Ok(l.width(&beside_period)))? + computed;
         if counted > MAX_KEYS {
-            return Err(Refusal::new(Code::TooManyKeys, format!("the table has {counted} group columns beside the period"))
-                .at(self.spots.only("group")));
+            return Err(Refusal::new(
+                Code::TooManyKeys,
+                format!("the table has {counted} group columns beside the period"),
+            )
+            .at(self.spots.only("group")));
         }
         Ok(keys)
     }
@@ -99,8 +128,11 @@ impl Guard<'_> {
         !facts.sources.is_empty()
             && facts.sources.iter().all(|(table, column)| {
                 self.catalogue.table(table).is_some_and(|t| {
-                    let year = matches!(&t.kind, TableKind::Protected { year, .. } if year == column);
-                    year || t.column(column.as_str()).is_some_and(|c| c.data_type == DataType::Date32)
+                    let year =
+                        matches!(&t.kind, TableKind::Protected { year, .. } if year == column);
+                    year || t
+                        .column(column.as_str())
+                        .is_some_and(|c| c.data_type == DataType::Date32)
                 })
             })
     }
@@ -112,7 +144,7 @@ impl Guard<'_> {
         person: Column,
         groups: &[Expr],
         sets: Option<&[Vec<usize>]>,
-        evidence: &[(Expr, Option<(i128, i128)>)],
+        evidence: &[Gathered],
     ) -> DfResult<LogicalPlan> {
         let schema = input.plan.schema();
         let mut below = Vec::new();
@@ -163,13 +195,18 @@ impl Guard<'_> {
     ) -> Result<Rel, Refusal> {
         let name = format!("_cut{id}");
         let source = Arc::new(ReleasedSource { cut: id, schema: Arc::clone(&schema) });
-        let scan = TableScan::try_new(name.as_str(), source, None, vec![], None).map_err(internal)?;
-        let column = |n: usize| Expr::Column(Column::new(Some(name.as_str()), schema.field(n).name()));
+        let scan = TableScanBuilder::new(name.as_str(), source).build().map_err(internal)?;
+        let column =
+            |n: usize| Expr::Column(Column::new(Some(name.as_str()), schema.field(n).name()));
         let first = keys.len() + usize::from(sets);
         let mut exprs = Vec::new();
         let mut columns: Vec<Facts> = keys
             .into_iter()
-            .map(|k| Facts { class: ColumnClass::Plain, number: super::relation::Number::Other, ..k })
+            .map(|k| Facts {
+                class: ColumnClass::Plain,
+                number: super::relation::Number::Other,
+                ..k
+            })
             .collect();
         if sets {
             columns.push(Facts::default());
@@ -177,7 +214,8 @@ impl Guard<'_> {
         for index in 0..first {
             let wanted = a.schema.field(index).data_type();
             let have = schema.field(index).data_type();
-            let key = if wanted == have { column(index) } else { total::try_cast(column(index), wanted) };
+            let key =
+                if wanted == have { column(index) } else { total::try_cast(column(index), wanted) };
             exprs.push(renamed(key, a.schema.qualified_field(index)));
         }
         let digits = self.permit.profile().significant_digits();
@@ -185,9 +223,10 @@ impl Guard<'_> {
             let wanted = a.schema.field(first + n).data_type();
             let figure = match derivation {
                 Derivation::Plain(m) => column(first + m),
-                Derivation::Mean { total, rows } => {
-                    total::Significant::call(digits, ratio(column(first + total), column(first + rows)))
-                }
+                Derivation::Mean { total, rows } => total::Significant::call(
+                    digits,
+                    ratio(column(first + total), column(first + rows)),
+                ),
             };
             let have = figure.get_type(&scan.projected_schema).map_err(internal)?;
             let figure = if *wanted == have { figure } else { total::try_cast(figure, wanted) };
@@ -223,21 +262,33 @@ impl Guard<'_> {
         Some(Domain { values, sets })
     }
 
-    fn domain_of(&self, origin: &Origin, restrictions: &[(Origin, Expr)]) -> DfResult<Option<LogicalPlan>> {
-        let Some(described) = self.catalogue.table(&origin.0).and_then(|t| t.column(origin.1.as_str())) else {
+    fn domain_of(
+        &self,
+        origin: &Origin,
+        restrictions: &[(Origin, Expr)],
+    ) -> DfResult<Option<LogicalPlan>> {
+        let Some(described) =
+            self.catalogue.table(&origin.0).and_then(|t| t.column(origin.1.as_str()))
+        else {
             return Ok(None);
         };
         let name = origin.1.as_str();
         let listed = match &described.domain {
             None => return Ok(None),
             Some(PublicDomain::Codes) => {
-                let rows = described.codes.iter().map(|c| vec![lit(c.code.clone())]).collect::<Vec<_>>();
+                let rows =
+                    described.codes.iter().map(|c| vec![lit(c.code.clone())]).collect::<Vec<_>>();
                 LogicalPlanBuilder::values(rows)?.project(vec![col("column1").alias(name)])?
             }
             Some(PublicDomain::Bounds) => {
                 let Some(bounds) = described.bounds else { return Ok(None) };
-                #[expect(clippy::cast_possible_truncation, reason = "the catalogue holds at most 200 whole values")]
-                let rows = (bounds.min as i64..=bounds.max as i64).map(|v| vec![lit(v)]).collect::<Vec<_>>();
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the catalogue holds at most 200 whole values"
+                )]
+                let rows = (bounds.min as i64..=bounds.max as i64)
+                    .map(|v| vec![lit(v)])
+                    .collect::<Vec<_>>();
                 LogicalPlanBuilder::values(rows)?.project(vec![col("column1").alias(name)])?
             }
             Some(PublicDomain::Table { table, column }) => {
@@ -248,7 +299,8 @@ impl Guard<'_> {
                     .distinct()?
             }
         };
-        let mut listed = listed.project(vec![total::try_cast(col(name), &described.data_type).alias(name)])?;
+        let mut listed =
+            listed.project(vec![total::try_cast(col(name), &described.data_type).alias(name)])?;
         for (_, predicate) in restrictions.iter().filter(|(o, _)| o == origin) {
             listed = listed.filter(predicate.clone())?;
         }
@@ -258,7 +310,7 @@ impl Guard<'_> {
 
 /// What must be gathered, each once, and which of it each measure is read from. The first is of every
 /// row: it decides which groups are there at all.
-fn evidence_of(requests: &Requests) -> (Vec<(Expr, Option<(i128, i128)>)>, Vec<(Measure, usize)>) {
+fn evidence_of(requests: &Requests) -> (Vec<Gathered>, Vec<(Measure, usize)>) {
     let mut evidence = vec![(lit(1i64), None)];
     let measures = requests
         .all
@@ -280,11 +332,20 @@ fn grouping_sets(a: &Aggregate, groups: &[Expr]) -> Result<Option<Vec<Vec<usize>
     let [Expr::GroupingSet(set)] = a.group_expr.as_slice() else { return Ok(None) };
     let number = |e: &Expr| groups.iter().position(|g| g == e);
     let sets: Option<Vec<Vec<usize>>> = match set {
-        GroupingSet::GroupingSets(sets) => sets.iter().map(|s| s.iter().map(number).collect()).collect(),
-        GroupingSet::Rollup(exprs) => (0..=exprs.len()).rev().map(|n| exprs.iter().take(n).map(number).collect()).collect(),
+        GroupingSet::GroupingSets(sets) => {
+            sets.iter().map(|s| s.iter().map(number).collect()).collect()
+        }
+        GroupingSet::Rollup(exprs) => {
+            (0..=exprs.len()).rev().map(|n| exprs.iter().take(n).map(number).collect()).collect()
+        }
         GroupingSet::Cube(exprs) => (0..1usize << exprs.len().min(16))
             .map(|mask| {
-                exprs.iter().enumerate().filter(|(n, _)| mask & (1 << n) == 0).map(|(_, e)| number(e)).collect()
+                exprs
+                    .iter()
+                    .enumerate()
+                    .filter(|(n, _)| mask & (1 << n) == 0)
+                    .map(|(_, e)| number(e))
+                    .collect()
             })
             .collect(),
     };
@@ -294,7 +355,12 @@ fn grouping_sets(a: &Aggregate, groups: &[Expr]) -> Result<Option<Vec<Vec<usize>
     }
 }
 
-fn released_schema(inner: &LogicalPlan, groups: usize, sets: bool, requests: &Requests) -> SchemaRef {
+fn released_schema(
+    inner: &LogicalPlan,
+    groups: usize,
+    sets: bool,
+    requests: &Requests,
+) -> SchemaRef {
     let mut fields = Vec::new();
     for index in 0..groups {
         let data_type = inner.schema().field(index).data_type().clone();

@@ -38,22 +38,27 @@ impl Guard<'_> {
     /// Both sides are patients': the person of both must be equated.
     fn persons_join(&mut self, j: &Join, left: Rel, right: Rel) -> Result<Rel, Refusal> {
         if j.join_type == JoinType::Full {
-            return Err(self.refuse(Code::FullJoin, "a FULL join of two tables of patients is not offered"));
+            return Err(
+                self.refuse(Code::FullJoin, "a FULL join of two tables of patients is not offered")
+            );
         }
         let by_person = j.on.iter().any(|(l, r)| is_pseudonym(l, &left) && is_pseudonym(r, &right));
         if !by_person {
             let what = "two tables of patients are joined, but not by person";
             return Err(if j.on.is_empty() {
-                self.refuse(Code::CrossJoin, "two tables of patients are joined without an equality").instead(
-                    "add `a.pseudo_hesid = b.pseudo_hesid` to the join",
+                self.refuse(
+                    Code::CrossJoin,
+                    "two tables of patients are joined without an equality",
                 )
+                .instead("add `a.pseudo_hesid = b.pseudo_hesid` to the join")
             } else {
                 self.refuse(Code::JoinNotByPerson, what)
             });
         }
         // Where null equals null, records without a pseudonym would meet each other's.
         if j.null_equality == NullEquality::NullEqualsNull && j.on.len() > 1 {
-            return Err(self.refuse(Code::JoinNotByPerson, "two tables of patients are compared row by row"));
+            return Err(self
+                .refuse(Code::JoinNotByPerson, "two tables of patients are compared row by row"));
         }
         let (Some(l), Some(r)) = (left.personal().cloned(), right.personal().cloned()) else {
             return Err(self.refuse(Code::PlanNotOffered, "a join of this kind is not offered"));
@@ -71,11 +76,16 @@ impl Guard<'_> {
             _ => l.one_per_person && r.one_per_person,
         };
         let side = match j.join_type {
-            JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => Side::Right,
+            JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
+                Side::Right
+            }
             _ => Side::Left,
         };
         let mut restrictions = Vec::new();
-        if !matches!(j.join_type, JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark) {
+        if !matches!(
+            j.join_type,
+            JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark
+        ) {
             restrictions.extend(l.restrictions);
         }
         if matches!(j.join_type, JoinType::Inner | JoinType::Right | JoinType::RightSemi) {
@@ -88,7 +98,9 @@ impl Guard<'_> {
     /// One side is patients': the other is joined on a whole key of its own, so that no patient's row repeats.
     fn mixed_join(&mut self, j: &Join, left: Rel, right: Rel) -> Result<Rel, Refusal> {
         if j.join_type == JoinType::Full {
-            return Err(self.refuse(Code::FullJoin, "a FULL join with a table of patients is not offered"));
+            return Err(
+                self.refuse(Code::FullJoin, "a FULL join with a table of patients is not offered")
+            );
         }
         let personal_left = left.personal().is_some();
         let (personal, open) = if personal_left { (&left, &right) } else { (&right, &left) };
@@ -96,38 +108,44 @@ impl Guard<'_> {
             return Err(self.refuse(Code::PlanNotOffered, "a join of this kind is not offered"));
         };
         if o.literal {
-            return Err(self.refuse(Code::LiteralRows, "rows that stand in the text are joined with rows of patients"));
+            return Err(self.refuse(
+                Code::LiteralRows,
+                "rows that stand in the text are joined with rows of patients",
+            ));
         }
         // A semi or anti join keeps patients' rows as they are, but only from their own side.
         let keeps_rows = match j.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
                 if !personal_left {
-                    return Err(self.refuse(Code::Subquery, "rows of nobody are chosen by rows of patients"));
+                    return Err(self
+                        .refuse(Code::Subquery, "rows of nobody are chosen by rows of patients"));
                 }
                 true
             }
             JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
                 if personal_left {
-                    return Err(self.refuse(Code::Subquery, "rows of nobody are chosen by rows of patients"));
+                    return Err(self
+                        .refuse(Code::Subquery, "rows of nobody are chosen by rows of patients"));
                 }
                 true
             }
             _ => false,
         };
-        let equated: std::collections::BTreeSet<usize> = j
-            .on
-            .iter()
-            .filter_map(|(l, r)| {
-                let side = if personal_left { r } else { l };
-                match super::language::unaliased(side) {
-                    Expr::Column(c) => open.find(c).map(|(i, _)| i),
-                    _ => None,
-                }
-            })
-            .collect();
+        let equated: std::collections::BTreeSet<usize> =
+            j.on.iter()
+                .filter_map(|(l, r)| {
+                    let side = if personal_left { r } else { l };
+                    match super::language::unaliased(side) {
+                        Expr::Column(c) => open.find(c).map(|(i, _)| i),
+                        _ => None,
+                    }
+                })
+                .collect();
         let whole_key = o.keys.iter().any(|key| key.is_subset(&equated));
         if j.on.is_empty() && !o.keys.iter().any(std::collections::BTreeSet::is_empty) {
-            return Err(self.refuse(Code::CrossJoin, "a table is joined with patients without an equality"));
+            return Err(
+                self.refuse(Code::CrossJoin, "a table is joined with patients without an equality")
+            );
         }
         if !keeps_rows && !whole_key {
             return Err(self.refuse(Code::JoinFansOut, "the join could repeat rows of patients"));
@@ -141,7 +159,10 @@ impl Guard<'_> {
         });
         let own: Vec<&Expr> = j.on.iter().map(|(l, r)| if personal_left { l } else { r }).collect();
         if spelled && self.read(personal, |l| Ok(l.width(&own)))? >= super::language::WIDE {
-            return Err(self.refuse(Code::TooManyBranches, "a computed list is joined with three or more columns of patients"));
+            return Err(self.refuse(
+                Code::TooManyBranches,
+                "a computed list is joined with three or more columns of patients",
+            ));
         }
         if j.on.is_empty() {
             self.one_row_joins = true;
@@ -150,7 +171,14 @@ impl Guard<'_> {
         self.build(j, left, right, side, Personal { limited: false, ..p })
     }
 
-    fn build(&mut self, j: &Join, left: Rel, right: Rel, side: Side, kind: Personal) -> Result<Rel, Refusal> {
+    fn build(
+        &mut self,
+        j: &Join,
+        left: Rel,
+        right: Rel,
+        side: Side,
+        kind: Personal,
+    ) -> Result<Rel, Refusal> {
         for (l, r) in &j.on {
             self.join_key(l, &left, r, &right)?;
         }
@@ -159,7 +187,9 @@ impl Guard<'_> {
             Side::Left => left.person(),
             Side::Right => right.person(),
         }
-        .ok_or_else(|| self.refuse(Code::PlanNotOffered, "a join without a person is not offered"))?;
+        .ok_or_else(|| {
+            self.refuse(Code::PlanNotOffered, "a join without a person is not offered")
+        })?;
         let visible = visible_columns(j, &left, &right);
         let plan = self.node(j, left, right, true)?;
         self.finish_join(j, plan, visible, joined, person, kind)
@@ -181,7 +211,9 @@ impl Guard<'_> {
             .map(|(index, e)| renamed(e, j.schema.qualified_field(index)))
             .collect();
         above.push(Expr::Column(person));
-        let plan = Projection::try_new(above, Arc::new(plan)).map(LogicalPlan::Projection).map_err(internal)?;
+        let plan = Projection::try_new(above, Arc::new(plan))
+            .map(LogicalPlan::Projection)
+            .map_err(internal)?;
         Ok(Rel { plan, columns, kind: Kind::Personal(kind) })
     }
 
@@ -201,19 +233,36 @@ impl Guard<'_> {
     }
 
     /// The join itself over rebuilt inputs; its condition is read over both sides at once.
-    fn node(&mut self, j: &Join, left: Rel, right: Rel, personal: bool) -> Result<LogicalPlan, Refusal> {
-        let on = j
-            .on
-            .iter()
-            .map(|(l, r)| {
-                Ok((
-                    if left.personal().is_some() { total::total(l.clone(), left.plan.schema()).map_err(internal)? } else { l.clone() },
-                    if right.personal().is_some() { total::total(r.clone(), right.plan.schema()).map_err(internal)? } else { r.clone() },
-                ))
-            })
-            .collect::<Result<Vec<_>, Refusal>>()?;
-        let schema = datafusion::logical_expr::build_join_schema(left.plan.schema(), right.plan.schema(), &JoinType::Inner)
-            .map_err(internal)?;
+    fn node(
+        &mut self,
+        j: &Join,
+        left: Rel,
+        right: Rel,
+        personal: bool,
+    ) -> Result<LogicalPlan, Refusal> {
+        let on =
+            j.on.iter()
+                .map(|(l, r)| {
+                    Ok((
+                        if left.personal().is_some() {
+                            total::total(l.clone(), left.plan.schema()).map_err(internal)?
+                        } else {
+                            l.clone()
+                        },
+                        if right.personal().is_some() {
+                            total::total(r.clone(), right.plan.schema()).map_err(internal)?
+                        } else {
+                            r.clone()
+                        },
+                    ))
+                })
+                .collect::<Result<Vec<_>, Refusal>>()?;
+        let schema = datafusion::logical_expr::build_join_schema(
+            left.plan.schema(),
+            right.plan.schema(),
+            &JoinType::Inner,
+        )
+        .map_err(internal)?;
         // Null never equals null between persons, and NOT IN is not turned around by a record without one.
         let by_person = j.on.iter().any(|(l, r)| is_pseudonym(l, &left) && is_pseudonym(r, &right));
         let filter = match &j.filter {
@@ -223,7 +272,12 @@ impl Guard<'_> {
                     produce_one_row: false,
                     schema: Arc::new(schema.clone()),
                 });
-                let kind = Kind::Personal(Personal { base: None, one_per_person: false, limited: false, restrictions: vec![] });
+                let kind = Kind::Personal(Personal {
+                    base: None,
+                    one_per_person: false,
+                    limited: false,
+                    restrictions: vec![],
+                });
                 let both = Rel { plan: empty, columns, kind };
                 self.read(&both, |language| language.condition(filter))?;
                 Some(total::total(filter.clone(), &schema).map_err(internal)?)
@@ -251,7 +305,9 @@ impl Guard<'_> {
         let one_row = |o: &Open| o.keys.iter().any(std::collections::BTreeSet::is_empty);
         if j.on.is_empty() {
             if !one_row(&l) && !one_row(&r) {
-                return Err(self.refuse(Code::CrossJoin, "two tables are joined without an equality"));
+                return Err(
+                    self.refuse(Code::CrossJoin, "two tables are joined without an equality")
+                );
             }
             self.one_row_joins = true;
         }
@@ -262,22 +318,30 @@ impl Guard<'_> {
         if let Some(filter) = &j.filter {
             self.open_facts(filter, &left)?;
         }
-        let equated = |pick: &dyn Fn(&(Expr, Expr)) -> Expr, rel: &Rel| -> std::collections::BTreeSet<usize> {
-            j.on
-                .iter()
+        let equated = |pick: &dyn Fn(&(Expr, Expr)) -> Expr,
+                       rel: &Rel|
+         -> std::collections::BTreeSet<usize> {
+            j.on.iter()
                 .filter_map(|pair| match super::language::unaliased(&pick(pair)) {
                     Expr::Column(c) => rel.find(c).map(|(i, _)| i),
                     _ => None,
                 })
                 .collect()
         };
-        let (on_left, on_right) = (equated(&|p| p.0.clone(), &left), equated(&|p| p.1.clone(), &right));
-        let unique = |o: &Open, on: &std::collections::BTreeSet<usize>| o.keys.iter().any(|k| k.is_subset(on));
+        let (on_left, on_right) =
+            (equated(&|p| p.0.clone(), &left), equated(&|p| p.1.clone(), &right));
+        let unique = |o: &Open, on: &std::collections::BTreeSet<usize>| {
+            o.keys.iter().any(|k| k.is_subset(on))
+        };
         let shift = left.columns.len();
         let mut keys = Vec::new();
         match j.join_type {
-            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => keys.extend(l.keys.clone()),
-            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => keys.extend(r.keys.clone()),
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
+                keys.extend(l.keys.clone())
+            }
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
+                keys.extend(r.keys.clone())
+            }
             other => {
                 if unique(&r, &on_right) && matches!(other, JoinType::Inner | JoinType::Left) {
                     keys.extend(l.keys.clone());
@@ -288,7 +352,8 @@ impl Guard<'_> {
             }
         }
         let columns = joined_columns(j, &left, &right);
-        let open = Open { keys, released: l.released || r.released, literal: l.literal || r.literal };
+        let open =
+            Open { keys, released: l.released || r.released, literal: l.literal || r.literal };
         let plan = self.node(j, left, right, false)?;
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
     }
@@ -296,7 +361,9 @@ impl Guard<'_> {
 
 /// Facts of the join's own visible columns.
 fn joined_columns(j: &Join, left: &Rel, right: &Rel) -> Vec<Facts> {
-    let figure = |rel: &Rel| if rel.open().is_some_and(|o| o.released) { Figure::Derived } else { Figure::No };
+    let figure = |rel: &Rel| {
+        if rel.open().is_some_and(|o| o.released) { Figure::Derived } else { Figure::No }
+    };
     let mark = Facts { figure: figure(left).max(figure(right)), ..Facts::default() };
     match j.join_type {
         JoinType::LeftSemi | JoinType::LeftAnti => left.columns.clone(),
@@ -327,7 +394,11 @@ fn visible_columns(j: &Join, left: &Rel, right: &Rel) -> Vec<Expr> {
 fn both_sides(left: &Rel, right: &Rel) -> Vec<Facts> {
     let side = |rel: &Rel| {
         let hidden = rel.plan.schema().fields().len().saturating_sub(rel.columns.len());
-        rel.columns.iter().cloned().chain(std::iter::repeat_n(Facts::default(), hidden)).collect::<Vec<_>>()
+        rel.columns
+            .iter()
+            .cloned()
+            .chain(std::iter::repeat_n(Facts::default(), hidden))
+            .collect::<Vec<_>>()
     };
     side(left).into_iter().chain(side(right)).collect()
 }

@@ -46,7 +46,12 @@ impl Language<'_> {
             Expr::Placeholder(_) => Ok(Facts::constant(Number::Other)),
             Expr::BinaryExpr(b) => self.binary(b),
             Expr::Like(l) => self.like(l),
-            Expr::Not(e) | Expr::IsTrue(e) | Expr::IsFalse(e) | Expr::IsUnknown(e) | Expr::IsNotTrue(e) | Expr::IsNotFalse(e)
+            Expr::Not(e)
+            | Expr::IsTrue(e)
+            | Expr::IsFalse(e)
+            | Expr::IsUnknown(e)
+            | Expr::IsNotTrue(e)
+            | Expr::IsNotFalse(e)
             | Expr::IsNotUnknown(e) => Ok(self.value(e)?.flag()),
             Expr::IsNull(e) | Expr::IsNotNull(e) => {
                 // Whether a joined row was found is no value of it.
@@ -66,10 +71,19 @@ impl Language<'_> {
             Expr::Cast(c) => self.cast(&c.expr, c.field.data_type()),
             Expr::TryCast(c) => self.cast(&c.expr, c.field.data_type()),
             Expr::ScalarFunction(f) => self.function(f),
-            Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) | Expr::OuterReferenceColumn(..) => {
-                Err(Refusal::new(Code::Subquery, "this subquery cannot be turned into a join by person").at(self.spots.only("exists")))
-            }
-            _ => Err(Refusal::new(Code::Predicate, "an expression of this kind is not offered over patients' rows")),
+            Expr::ScalarSubquery(_)
+            | Expr::Exists(_)
+            | Expr::InSubquery(_)
+            | Expr::SetComparison(_)
+            | Expr::OuterReferenceColumn(..) => Err(Refusal::new(
+                Code::Subquery,
+                "this subquery cannot be turned into a join by person",
+            )
+            .at(self.spots.only("exists"))),
+            _ => Err(Refusal::new(
+                Code::Predicate,
+                "an expression of this kind is not offered over patients' rows",
+            )),
         }
     }
 
@@ -111,12 +125,16 @@ impl Language<'_> {
     fn column(&self, column: &Column) -> Answer<Facts> {
         match self.rel.find(column) {
             Some((_, facts)) => Ok(facts.clone()),
-            None => Err(Refusal::new(Code::PlanNotOffered, format!("`{}` cannot be followed to its table", shorten(&column.name)))),
+            None => Err(Refusal::new(
+                Code::PlanNotOffered,
+                format!("`{}` cannot be followed to its table", shorten(&column.name)),
+            )),
         }
     }
 
     fn outside(&self, what: &str, expr: &Expr) -> Refusal {
-        Refusal::new(Code::Predicate, what.to_owned()).at(first_column(expr).and_then(|c| span_place(c.spans())))
+        Refusal::new(Code::Predicate, what.to_owned())
+            .at(first_column(expr).and_then(|c| span_place(c.spans())))
     }
 
     fn binary(&mut self, b: &BinaryExpr) -> Answer<Facts> {
@@ -126,8 +144,14 @@ impl Language<'_> {
                 let parts = [self.value(&b.left)?, self.value(&b.right)?];
                 Ok(Facts::merged(&parts).flag())
             }
-            Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq
-            | Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => {
+            Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom => {
                 let parts = [self.facts(&b.left)?, self.facts(&b.right)?];
                 if parts[0].class != parts[1].class || b.op != Operator::Eq {
                     self.not_a_key(&b.left, &parts[0])?;
@@ -135,12 +159,16 @@ impl Language<'_> {
                 }
                 Ok(Facts::merged(&parts).flag())
             }
-            Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide => self.arithmetic(b, &whole),
+            Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide => {
+                self.arithmetic(b, &whole)
+            }
             Operator::StringConcat => {
                 let parts = [self.value(&b.left)?, self.value(&b.right)?];
                 Ok(Facts::merged(&parts))
             }
-            _ => Err(self.outside(&format!("`{}` is not offered over patients' rows", b.op), &whole)),
+            _ => {
+                Err(self.outside(&format!("`{}` is not offered over patients' rows", b.op), &whole))
+            }
         }
     }
 
@@ -149,25 +177,39 @@ impl Language<'_> {
         let merged = Facts::merged([&left, &right]);
         let scaling = matches!(b.op, Operator::Multiply | Operator::Divide);
         if b.op == Operator::Divide && !right.constant {
-            return Err(self.outside("division by a column is not offered over patients' rows", whole));
+            return Err(
+                self.outside("division by a column is not offered over patients' rows", whole)
+            );
         }
         if b.op == Operator::Divide && literal_is(&b.right, |v| v == -1.0) {
             return Err(self.outside("division by -1 is not offered over patients' rows", whole));
         }
         if scaling && !left.constant && !right.constant {
-            return Err(self.outside("a product of two columns is not offered over patients' rows", whole));
+            return Err(
+                self.outside("a product of two columns is not offered over patients' rows", whole)
+            );
         }
         if merged.sources.len() > 2 {
-            return Err(self.outside("arithmetic over three or more columns is not offered over patients' rows", whole));
+            return Err(self.outside(
+                "arithmetic over three or more columns is not offered over patients' rows",
+                whole,
+            ));
         }
         for side in [&b.left, &b.right] {
             if is_interval(side, self.rel) && (scaling || !interval_is_short(side)) {
-                return Err(self.outside("an interval over patients' rows is a constant of at most 200 years", whole));
+                return Err(self.outside(
+                    "an interval over patients' rows is a constant of at most 200 years",
+                    whole,
+                ));
             }
         }
         let number = if b.op == Operator::Minus && !left.constant && !right.constant {
             // A difference of two dates is a measure of its own; of two numbers it is not a plain sum.
-            if is_date_like(&b.left, self.rel) && is_date_like(&b.right, self.rel) { Number::Derived } else { Number::Other }
+            if is_date_like(&b.left, self.rel) && is_date_like(&b.right, self.rel) {
+                Number::Derived
+            } else {
+                Number::Other
+            }
         } else {
             Number::Other
         };
@@ -219,19 +261,28 @@ impl Language<'_> {
         let mut values = Vec::new();
         for (when, then) in &c.when_then_expr {
             conditions.push(self.condition(when)?);
-            self.branch(&c.expr.iter().map(|e| e.as_ref()).chain([when.as_ref()]).collect::<Vec<_>>())?;
+            self.branch(
+                &c.expr.iter().map(|e| e.as_ref()).chain([when.as_ref()]).collect::<Vec<_>>(),
+            )?;
             values.push(self.facts(then)?);
         }
         if let Some(otherwise) = &c.else_expr {
             values.push(self.facts(otherwise)?);
         }
         // A key inside CASE stays a key: `count(distinct case when … then pseudo_hesid end)`.
-        let class = values.iter().map(|v| &v.class).find(|c| **c != ColumnClass::Plain).cloned().unwrap_or_default();
+        let class = values
+            .iter()
+            .map(|v| &v.class)
+            .find(|c| **c != ColumnClass::Plain)
+            .cloned()
+            .unwrap_or_default();
         if class != ColumnClass::Plain {
             // Beside a key only null: any other value could be somebody else's number.
             let branches = c.when_then_expr.iter().map(|(_, then)| then).chain(&c.else_expr);
             for (value, facts) in branches.zip(&values) {
-                if facts.class != class && !matches!(uncast(value), Expr::Literal(v, _) if v.is_null()) {
+                if facts.class != class
+                    && !matches!(uncast(value), Expr::Literal(v, _) if v.is_null())
+                {
                     let key = Facts { class: class.clone(), ..Facts::default() };
                     self.not_a_key(value, &key)?;
                 }
@@ -245,13 +296,22 @@ impl Language<'_> {
             .map(|v| v.number.clone())
             .reduce(|a, b| match (a, b) {
                 (a, b) if a == b => a,
-                (Number::Flag, Number::Derived) | (Number::Derived, Number::Flag) => Number::Derived,
+                (Number::Flag, Number::Derived) | (Number::Derived, Number::Flag) => {
+                    Number::Derived
+                }
                 _ => Number::Other,
             })
             .unwrap_or_default();
         let odd_constant = values.iter().any(|v| v.constant && v.number == Number::Other);
         let number = if odd_constant && number == Number::Flag { Number::Other } else { number };
-        Ok(Facts { class, number, singles_out: merged.singles_out && !banded, constant: merged.constant, origin: None, ..merged })
+        Ok(Facts {
+            class,
+            number,
+            singles_out: merged.singles_out && !banded,
+            constant: merged.constant,
+            origin: None,
+            ..merged
+        })
     }
 
     fn cast(&mut self, inner: &Expr, to: &DataType) -> Answer<Facts> {
@@ -260,22 +320,41 @@ impl Language<'_> {
             self.not_a_key(inner, &facts)?;
         }
         match to {
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean | DataType::Null
-            | DataType::Date32 | DataType::Timestamp(_, _) | DataType::Interval(_) | DataType::Duration(_) => {}
+            DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::Boolean
+            | DataType::Null
+            | DataType::Date32
+            | DataType::Timestamp(_, _)
+            | DataType::Interval(_)
+            | DataType::Duration(_) => {}
             t if t.is_numeric() => {}
-            _ => return Err(self.outside("a cast to this type is not offered over patients' rows", inner)),
+            _ => {
+                return Err(
+                    self.outside("a cast to this type is not offered over patients' rows", inner)
+                );
+            }
         }
         // Wider numbers say the same; a text that is read as a number does not.
         let keeps = to.is_numeric();
         let origin = if keeps { facts.origin.clone() } else { None };
-        Ok(Facts { number: if keeps { facts.number.clone() } else { Number::Other }, origin, ..facts })
+        Ok(Facts {
+            number: if keeps { facts.number.clone() } else { Number::Other },
+            origin,
+            ..facts
+        })
     }
 
     fn function(&mut self, f: &ScalarFunction) -> Answer<Facts> {
         let name = f.func.name();
         let place = self.spots.first(name);
         if !functions::PERSONAL_SCALAR.contains(&name) {
-            return Err(Refusal::new(Code::FunctionNotOffered, format!("`{name}` is not offered over patients' rows")).at(place));
+            return Err(Refusal::new(
+                Code::FunctionNotOffered,
+                format!("`{name}` is not offered over patients' rows"),
+            )
+            .at(place));
         }
         let mut parts = Vec::new();
         for arg in &f.args {
@@ -284,21 +363,28 @@ impl Language<'_> {
         let constant_from = |from: usize| parts.iter().skip(from).all(|p| p.constant);
         let fits = match name {
             "date_trunc" | "date_part" => parts.first().is_some_and(|p| p.constant),
-            "left" => constant_from(1) && f.args.get(1).is_some_and(|n| literal_is(n, |v| (0.0..=100.0).contains(&v))),
+            "left" => {
+                constant_from(1)
+                    && f.args.get(1).is_some_and(|n| literal_is(n, |v| (0.0..=100.0).contains(&v)))
+            }
             "substr" | "substring" => {
                 constant_from(1)
                     && f.args.get(1).is_some_and(|n| literal_is(n, |v| v == 1.0))
                     && f.args.get(2).is_none_or(|n| literal_is(n, |v| (0.0..=100.0).contains(&v)))
             }
             "starts_with" | "round" | "btrim" | "trim" | "ltrim" | "rtrim" => constant_from(1),
-            "character_length" | "char_length" | "length" | "upper" | "lower" | "concat" | "concat_ws" | "coalesce" | "nullif"
-            | "greatest" | "least" | "abs" | "floor" | "ceil" => true,
+            "character_length" | "char_length" | "length" | "upper" | "lower" | "concat"
+            | "concat_ws" | "coalesce" | "nullif" | "greatest" | "least" | "abs" | "floor"
+            | "ceil" => true,
             _ => false,
         };
         if !fits {
-            return Err(Refusal::new(Code::Predicate, format!("`{name}` takes constants for all but its column over patients' rows"))
-                .at(place)
-                .instead("take a prefix: left(column, n), substr(column, 1, n)"));
+            return Err(Refusal::new(
+                Code::Predicate,
+                format!("`{name}` takes constants for all but its column over patients' rows"),
+            )
+            .at(place)
+            .instead("take a prefix: left(column, n), substr(column, 1, n)"));
         }
         let merged = Facts::merged(&parts);
         let number = match name {
@@ -316,7 +402,8 @@ impl Language<'_> {
             match unaliased(e) {
                 Expr::BinaryExpr(b) if b.op == Operator::Or => {
                     for side in [&*b.left, &*b.right] {
-                        if !matches!(unaliased(side), Expr::BinaryExpr(inner) if inner.op == Operator::Or) {
+                        if !matches!(unaliased(side), Expr::BinaryExpr(inner) if inner.op == Operator::Or)
+                        {
                             self.branch(&[side])?;
                         }
                         pending.push(side);
@@ -354,8 +441,11 @@ impl Language<'_> {
 
     fn few_branches(&self) -> Answer<()> {
         if *self.branches > MAX_BRANCHES {
-            return Err(Refusal::new(Code::TooManyBranches, "OR lists more than 4 combinations of three or more columns")
-                .at(self.spots.first("or")));
+            return Err(Refusal::new(
+                Code::TooManyBranches,
+                "OR lists more than 4 combinations of three or more columns",
+            )
+            .at(self.spots.first("or")));
         }
         Ok(())
     }
@@ -388,7 +478,10 @@ pub(crate) fn uncast(expr: &Expr) -> &Expr {
 
 /// The first column an expression names, for the place of a refusal.
 pub(crate) fn first_column(expr: &Expr) -> Option<Column> {
-    expr.column_refs().into_iter().min_by_key(|c| span_place(c.spans()).map_or((u64::MAX, 0), |p| (p.line, p.column))).cloned()
+    expr.column_refs()
+        .into_iter()
+        .min_by_key(|c| span_place(c.spans()).map_or((u64::MAX, 0), |p| (p.line, p.column)))
+        .cloned()
 }
 
 fn literal_number(value: &ScalarValue) -> Number {
@@ -396,7 +489,11 @@ fn literal_number(value: &ScalarValue) -> Number {
     match (value, as_float) {
         (v, _) if v.is_null() => Number::Flag,
         (ScalarValue::Boolean(_), _) => Number::Flag,
-        (v, Ok(ScalarValue::Float64(Some(f)))) if v.data_type().is_numeric() && (f == 0.0 || f == 1.0) => Number::Flag,
+        (v, Ok(ScalarValue::Float64(Some(f))))
+            if v.data_type().is_numeric() && (f == 0.0 || f == 1.0) =>
+        {
+            Number::Flag
+        }
         _ => Number::Other,
     }
 }
@@ -421,14 +518,18 @@ fn literal_value(expr: &Expr) -> Option<f64> {
 fn interval_is_short(expr: &Expr) -> bool {
     match unaliased(expr) {
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(i)), _) => {
-            i.months.unsigned_abs() <= 2_400 && i.days.unsigned_abs() <= 73_050 && i.nanoseconds.unsigned_abs() < 1 << 60
+            i.months.unsigned_abs() <= 2_400
+                && i.days.unsigned_abs() <= 73_050
+                && i.nanoseconds.unsigned_abs() < 1 << 60
         }
         Expr::Literal(ScalarValue::IntervalYearMonth(Some(m)), _) => m.unsigned_abs() <= 2_400,
         Expr::Literal(ScalarValue::IntervalDayTime(Some(i)), _) => i.days.unsigned_abs() <= 73_050,
-        Expr::Cast(c) if matches!(c.field.data_type(), DataType::Interval(_)) => match unaliased(&c.expr) {
-            Expr::Literal(ScalarValue::Utf8(_), _) => interval_is_short(&c.expr),
-            inner => literal_is(inner, |v| v.abs() <= 73_050.0),
-        },
+        Expr::Cast(c) if matches!(c.field.data_type(), DataType::Interval(_)) => {
+            match unaliased(&c.expr) {
+                Expr::Literal(ScalarValue::Utf8(_), _) => interval_is_short(&c.expr),
+                inner => literal_is(inner, |v| v.abs() <= 73_050.0),
+            }
+        }
         Expr::Placeholder(_) => true,
         _ => false,
     }

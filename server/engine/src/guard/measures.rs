@@ -8,7 +8,7 @@ use datafusion::logical_expr::expr::{AggregateFunction, Case};
 use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use datafusion::scalar::ScalarValue;
 
-use super::language::{literal_is, uncast, unaliased};
+use super::language::{literal_is, unaliased, uncast};
 use super::relation::{ColumnClass, Facts, Number, Personal, Rel};
 use super::{Guard, internal, total};
 use crate::functions;
@@ -67,22 +67,40 @@ fn contribution(value: Expr, conditions: Vec<Expr>) -> Expr {
 
 impl Guard<'_> {
     /// Reads one aggregate over patients' rows.
-    pub(super) fn measure(&mut self, expr: &Expr, input: &Rel, requests: &mut Requests) -> Result<Derivation, Refusal> {
+    pub(super) fn measure(
+        &mut self,
+        expr: &Expr,
+        input: &Rel,
+        requests: &mut Requests,
+    ) -> Result<Derivation, Refusal> {
         let Expr::AggregateFunction(f) = unaliased(expr) else {
-            return Err(Refusal::new(Code::AggregateNotOffered, "an aggregate of this kind is not offered"));
+            return Err(Refusal::new(
+                Code::AggregateNotOffered,
+                "an aggregate of this kind is not offered",
+            ));
         };
         let name = f.func.name().to_owned();
         let place = self.spots.first(&name);
         if !functions::CUT_AGGREGATE.contains(&name.as_str()) {
-            let code = if matches!(name.as_str(), "median" | "stddev" | "stddev_pop" | "var" | "var_pop" | "corr" | "covar_samp" | "covar_pop")
-                || name.starts_with("approx_percentile")
+            let code = if matches!(
+                name.as_str(),
+                "median"
+                    | "stddev"
+                    | "stddev_pop"
+                    | "var"
+                    | "var_pop"
+                    | "corr"
+                    | "covar_samp"
+                    | "covar_pop"
+            ) || name.starts_with("approx_percentile")
                 || name.starts_with("regr_")
             {
                 Code::MeasureNotOffered
             } else {
                 Code::AggregateNotOffered
             };
-            return Err(Refusal::new(code, format!("`{name}` over patients' rows is not offered")).at(place));
+            return Err(Refusal::new(code, format!("`{name}` over patients' rows is not offered"))
+                .at(place));
         }
         let mut conditions = Vec::new();
         if let Some(filter) = &f.params.filter {
@@ -90,16 +108,26 @@ impl Guard<'_> {
             conditions.push(filter.as_ref().clone());
         }
         let Some(arg) = f.params.args.first() else {
-            return Err(Refusal::new(Code::AggregateNotOffered, format!("`{name}` takes an argument")).at(place));
+            return Err(Refusal::new(
+                Code::AggregateNotOffered,
+                format!("`{name}` takes an argument"),
+            )
+            .at(place));
         };
         if f.params.args.len() > 1 {
-            return Err(Refusal::new(Code::AggregateNotOffered, format!("`{name}` of several columns is not offered")).at(place));
+            return Err(Refusal::new(
+                Code::AggregateNotOffered,
+                format!("`{name}` of several columns is not offered"),
+            )
+            .at(place));
         }
         match name.as_str() {
             "count" => self.count(f, arg, conditions, input, requests).map_err(|r| r.at(place)),
-            _ if f.params.distinct => {
-                Err(Refusal::new(Code::MeasureNotOffered, format!("`{name}(DISTINCT …)` is not offered")).at(place))
-            }
+            _ if f.params.distinct => Err(Refusal::new(
+                Code::MeasureNotOffered,
+                format!("`{name}(DISTINCT …)` is not offered"),
+            )
+            .at(place)),
             _ => self.sum(&name, arg, conditions, input, requests).map_err(|r| r.at(place)),
         }
     }
@@ -139,9 +167,18 @@ impl Guard<'_> {
     }
 
     /// A count of rows: of base rows where no row repeats, else a magnitude whose uncertainty scales (I8).
-    fn rows(&mut self, conditions: Vec<Expr>, input: &Rel, requests: &mut Requests) -> Result<usize, Refusal> {
+    fn rows(
+        &mut self,
+        conditions: Vec<Expr>,
+        input: &Rel,
+        requests: &mut Requests,
+    ) -> Result<usize, Refusal> {
         let plain = |p: &Personal| p.base.is_some() || p.one_per_person;
-        let measure = if input.personal().is_some_and(plain) { Measure::Rows } else { Measure::Total { decimals: 0 } };
+        let measure = if input.personal().is_some_and(plain) {
+            Measure::Rows
+        } else {
+            Measure::Total { decimals: 0 }
+        };
         let contribution = self.totalise(contribution(lit(1i64), conditions), input)?;
         Ok(requests.add(Request { measure, contribution, bounds: None }))
     }
@@ -178,7 +215,8 @@ impl Guard<'_> {
             return self.rows(conditions, input, requests).map(Derivation::Plain);
         }
         // SUM(CASE WHEN … THEN column END) is the column over the smaller set.
-        let (value, value_facts) = self.case_of_a_column(core, facts, mean, &mut conditions, input)?;
+        let (value, value_facts) =
+            self.case_of_a_column(core, facts, mean, &mut conditions, input)?;
         let bounds = match &value_facts.number {
             Number::Column(Some(bounds)) => Some(*bounds),
             Number::Derived | Number::Flag => None,
@@ -188,7 +226,10 @@ impl Guard<'_> {
                 ));
             }
             Number::Other => {
-                return Err(Refusal::new(Code::NotAPlainSum, format!("`{name}` takes a plain column over patients' rows")));
+                return Err(Refusal::new(
+                    Code::NotAPlainSum,
+                    format!("`{name}` takes a plain column over patients' rows"),
+                ));
             }
         };
         let data_type = value.get_type(input.plan.schema()).map_err(internal)?;
@@ -196,10 +237,16 @@ impl Guard<'_> {
             t if t.is_integer() => (0, total::try_cast(value.clone(), &DataType::Int64)),
             DataType::Float32 | DataType::Float64 | DataType::Decimal128(..) => {
                 let scale = FLOAT_DECIMALS;
-                (scale, total::try_cast(value.clone(), &DataType::Decimal128(38, scale.cast_signed())))
+                (
+                    scale,
+                    total::try_cast(value.clone(), &DataType::Decimal128(38, scale.cast_signed())),
+                )
             }
             _ => {
-                return Err(Refusal::new(Code::NotAPlainSum, format!("`{name}` takes a number over patients' rows")));
+                return Err(Refusal::new(
+                    Code::NotAPlainSum,
+                    format!("`{name}` takes a number over patients' rows"),
+                ));
             }
         };
         let unit = 10f64.powi(i32::from(decimals));
@@ -212,7 +259,8 @@ impl Guard<'_> {
             None
         };
         let contribution = self.totalise(contribution(fixed, conditions), input)?;
-        let sum = requests.add(Request { measure: Measure::Total { decimals }, contribution, bounds });
+        let sum =
+            requests.add(Request { measure: Measure::Total { decimals }, contribution, bounds });
         Ok(match count {
             Some(rows) => Derivation::Mean { total: sum, rows },
             None => Derivation::Plain(sum),
@@ -229,7 +277,9 @@ impl Guard<'_> {
         input: &Rel,
     ) -> Result<(Expr, Facts), Refusal> {
         let Expr::Case(c) = &value else { return Ok((value, facts)) };
-        let (None, [(when, then)]) = (&c.expr, c.when_then_expr.as_slice()) else { return Ok((value, facts)) };
+        let (None, [(when, then)]) = (&c.expr, c.when_then_expr.as_slice()) else {
+            return Ok((value, facts));
+        };
         let zero_else = match c.else_expr.as_deref().map(uncast) {
             None => true,
             Some(Expr::Literal(v, _)) if v.is_null() => true,

@@ -26,10 +26,11 @@ use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, SubqueryAlias};
 use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
 use datafusion::optimizer::{
-    decorrelate_lateral_join::DecorrelateLateralJoin, decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
+    decorrelate_lateral_join::DecorrelateLateralJoin,
+    decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
     eliminate_cross_join::EliminateCrossJoin, extract_equijoin_predicate::ExtractEquijoinPredicate,
-    replace_distinct_aggregate::ReplaceDistinctWithAggregate, rewrite_set_comparison::RewriteSetComparison,
-    scalar_subquery_to_join::ScalarSubqueryToJoin,
+    replace_distinct_aggregate::ReplaceDistinctWithAggregate,
+    rewrite_set_comparison::RewriteSetComparison, scalar_subquery_to_join::ScalarSubqueryToJoin,
 };
 
 pub(crate) use cut::{Cut, Domain};
@@ -90,7 +91,10 @@ pub(crate) struct Guard<'a> {
 }
 
 /// Guards an authorised plan.
-pub(crate) fn guard(authorised: &AuthorisedPlan, world: &World<'_>) -> Result<GuardedPlan, Refusal> {
+pub(crate) fn guard(
+    authorised: &AuthorisedPlan,
+    world: &World<'_>,
+) -> Result<GuardedPlan, Refusal> {
     let mut guard = Guard {
         catalogue: world.catalogue,
         pinned: world.pinned,
@@ -108,7 +112,12 @@ pub(crate) fn guard(authorised: &AuthorisedPlan, world: &World<'_>) -> Result<Gu
     let top = guard.whole(authorised.plan.clone())?;
     let columns = top.columns.iter().map(|c| c.figure).collect();
     check_outer(&top.plan)?;
-    Ok(GuardedPlan { steps: guard.steps, outer: top.plan, columns, one_row_joins: guard.one_row_joins })
+    Ok(GuardedPlan {
+        steps: guard.steps,
+        outer: top.plan,
+        columns,
+        one_row_joins: guard.one_row_joins,
+    })
 }
 
 /// An error of DataFusion while we rebuild: never shown, since it may quote our own plan.
@@ -128,7 +137,11 @@ fn check_outer(plan: &LogicalPlan) -> Result<(), Refusal> {
         Ok(TreeNodeRecursion::Continue)
     })
     .map_err(internal)?;
-    if protected { Err(Refusal::new(Code::Records, "rows of patients stand outside an aggregate")) } else { Ok(()) }
+    if protected {
+        Err(Refusal::new(Code::Records, "rows of patients stand outside an aggregate"))
+    } else {
+        Ok(())
+    }
 }
 
 impl Guard<'_> {
@@ -155,7 +168,8 @@ impl Guard<'_> {
             Arc::new(ExtractEquijoinPredicate::new()),
             Arc::new(EliminateCrossJoin::new()),
         ];
-        let context = OptimizerContext::new_with_config_options(Arc::clone(self.state.config_options()));
+        let context =
+            OptimizerContext::new_with_config_options(Arc::clone(self.state.config_options()));
         Optimizer::with_rules(rules)
             .optimize(plan, &context, |_, _| {})
             .map_err(|e| plan_refusal(&e, self.spots))
@@ -168,7 +182,9 @@ impl Guard<'_> {
         let lifted = plan.transform_up_with_subqueries(|node| {
             node.map_expressions(|expr| {
                 expr.transform_up(|e| match e {
-                    Expr::ScalarSubquery(ref sub) if sub.outer_ref_columns.is_empty() && refused.is_none() => {
+                    Expr::ScalarSubquery(ref sub)
+                        if sub.outer_ref_columns.is_empty() && refused.is_none() =>
+                    {
                         match self.scalar(sub.subquery.as_ref().clone()) {
                             Ok(placeholder) => Ok(Transformed::yes(placeholder)),
                             Err(refusal) => {
@@ -190,10 +206,14 @@ impl Guard<'_> {
 
     fn scalar(&mut self, plan: LogicalPlan) -> Result<Expr, Refusal> {
         let top = self.whole(plan)?;
-        let one_row = top.open().is_some_and(|o| o.keys.iter().any(std::collections::BTreeSet::is_empty));
+        let one_row =
+            top.open().is_some_and(|o| o.keys.iter().any(std::collections::BTreeSet::is_empty));
         if !one_row {
-            return Err(Refusal::new(Code::Subquery, "a subquery used as a value must give one row")
-                .instead("aggregate without GROUP BY inside it"));
+            return Err(Refusal::new(
+                Code::Subquery,
+                "a subquery used as a value must give one row",
+            )
+            .instead("aggregate without GROUP BY inside it"));
         }
         check_outer(&top.plan)?;
         let field = Arc::clone(top.plan.schema().field(0)).as_ref().clone().with_nullable(true);
@@ -233,7 +253,11 @@ impl Guard<'_> {
                     Kind::Open(_) => self.open_aggregate(a, input),
                     Kind::Personal(_) => {
                         self.not_limited(&input)?;
-                        if self.keeps_person(a, &input)? { self.person_aggregate(a, input) } else { self.cut(a, &input, top) }
+                        if self.keeps_person(a, &input)? {
+                            self.person_aggregate(a, input)
+                        } else {
+                            self.cut(a, &input, top)
+                        }
                     }
                 }
             }
@@ -246,21 +270,32 @@ impl Guard<'_> {
             }
             LogicalPlan::Join(j) => self.join(j),
             LogicalPlan::Union(u) => {
-                let inputs = u.inputs.iter().map(|i| self.visit(i, false)).collect::<Result<Vec<_>, _>>()?;
+                let inputs =
+                    u.inputs.iter().map(|i| self.visit(i, false)).collect::<Result<Vec<_>, _>>()?;
                 self.union(plan, inputs)
             }
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => {
-                let columns = vec![Facts { constant: true, ..Facts::default() }; plan.schema().fields().len()];
+                let columns = vec![
+                    Facts { constant: true, ..Facts::default() };
+                    plan.schema().fields().len()
+                ];
                 let one_row = matches!(plan, LogicalPlan::EmptyRelation(_));
-                let keys = if one_row { vec![std::collections::BTreeSet::new()] } else { Vec::new() };
+                let keys =
+                    if one_row { vec![std::collections::BTreeSet::new()] } else { Vec::new() };
                 let open = relation::Open { keys, literal: true, released: false };
                 Ok(Rel { plan: plan.clone(), columns, kind: Kind::Open(open) })
             }
             LogicalPlan::Subquery(_) => {
-                Err(Refusal::new(Code::Subquery, "a LATERAL subquery of this kind is not offered").at(self.spots.first("lateral")))
+                Err(Refusal::new(Code::Subquery, "a LATERAL subquery of this kind is not offered")
+                    .at(self.spots.first("lateral")))
             }
-            LogicalPlan::Unnest(_) => Err(Refusal::new(Code::TableFunction, "`UNNEST` is not offered").at(self.spots.first("unnest"))),
-            _ => Err(Refusal::new(Code::PlanNotOffered, "a clause of this statement is not offered")),
+            LogicalPlan::Unnest(_) => {
+                Err(Refusal::new(Code::TableFunction, "`UNNEST` is not offered")
+                    .at(self.spots.first("unnest")))
+            }
+            _ => {
+                Err(Refusal::new(Code::PlanNotOffered, "a clause of this statement is not offered"))
+            }
         }
     }
 
@@ -277,7 +312,9 @@ impl Guard<'_> {
             exprs.push(renamed(rewritten, p.schema.qualified_field(index)));
         }
         exprs.extend(input.person().map(Expr::Column));
-        let plan = Projection::try_new(exprs, Arc::new(input.plan)).map(LogicalPlan::Projection).map_err(internal)?;
+        let plan = Projection::try_new(exprs, Arc::new(input.plan))
+            .map(LogicalPlan::Projection)
+            .map_err(internal)?;
         Ok(Rel { plan, columns, kind: input.kind })
     }
 
@@ -293,7 +330,9 @@ impl Guard<'_> {
             p.restrictions.extend(found);
         }
         let predicate = total::total(f.predicate.clone(), input.plan.schema()).map_err(internal)?;
-        let plan = Filter::try_new(predicate, Arc::new(input.plan)).map(LogicalPlan::Filter).map_err(internal)?;
+        let plan = Filter::try_new(predicate, Arc::new(input.plan))
+            .map(LogicalPlan::Filter)
+            .map_err(internal)?;
         Ok(Rel { plan, columns: input.columns, kind: input.kind })
     }
 
@@ -306,12 +345,20 @@ impl Guard<'_> {
     }
 
     /// Runs a check of the language over one relation.
-    fn read<T>(&mut self, rel: &Rel, check: impl FnOnce(&mut Language<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    fn read<T>(
+        &mut self,
+        rel: &Rel,
+        check: impl FnOnce(&mut Language<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         let catalogue = self.catalogue;
         let list_of = move |origin: &Origin| {
-            catalogue.table(&origin.0).and_then(|t| t.column(origin.1.as_str())).and_then(|c| c.list.clone())
+            catalogue
+                .table(&origin.0)
+                .and_then(|t| t.column(origin.1.as_str()))
+                .and_then(|c| c.list.clone())
         };
-        let mut language = Language { rel, spots: self.spots, branches: &mut self.branches, list_of: &list_of };
+        let mut language =
+            Language { rel, spots: self.spots, branches: &mut self.branches, list_of: &list_of };
         check(&mut language)
     }
 
@@ -322,7 +369,8 @@ impl Guard<'_> {
 
     fn not_limited(&self, rel: &Rel) -> Result<(), Refusal> {
         if rel.personal().is_some_and(|p| p.limited) {
-            return Err(Refusal::new(Code::LimitBelowAggregate, "LIMIT stands below an aggregate").at(self.spots.first("limit")));
+            return Err(Refusal::new(Code::LimitBelowAggregate, "LIMIT stands below an aggregate")
+                .at(self.spots.first("limit")));
         }
         Ok(())
     }
@@ -335,7 +383,9 @@ impl Guard<'_> {
             match node {
                 LogicalPlan::TableScan(scan) => table = Some(scan.table_name.to_string()),
                 LogicalPlan::Projection(p) => {
-                    shown |= p.expr.iter().any(|e| matches!(unaliased(e), Expr::Column(c) if c.name == "pseudo_hesid"));
+                    shown |= p.expr.iter().any(
+                        |e| matches!(unaliased(e), Expr::Column(c) if c.name == "pseudo_hesid"),
+                    );
                 }
                 _ => {}
             }
@@ -343,10 +393,14 @@ impl Guard<'_> {
         });
         let named = self.spots.first("pseudo_hesid");
         if shown && named.is_some() {
-            return Refusal::new(Code::PseudonymShown, "`pseudo_hesid` stands in the SELECT list, where it would name single patients")
-                .at(named);
+            return Refusal::new(
+                Code::PseudonymShown,
+                "`pseudo_hesid` stands in the SELECT list, where it would name single patients",
+            )
+            .at(named);
         }
-        let refusal = Refusal::new(Code::Records, "the statement asks for rows of patients").at(self.spots.first("select"));
+        let refusal = Refusal::new(Code::Records, "the statement asks for rows of patients")
+            .at(self.spots.first("select"));
         match table {
             Some(table) => refusal.instead(format!(
                 "SELECT fyear, count(*) AS rows, count(DISTINCT pseudo_hesid) AS patients FROM {} GROUP BY fyear ORDER BY fyear",
@@ -387,7 +441,10 @@ fn restrictions(predicate: &Expr, input: &Rel) -> Vec<(Origin, Expr)> {
     datafusion::logical_expr::utils::split_conjunction(predicate)
         .into_iter()
         .filter_map(|conjunct| {
-            let mut origins = conjunct.column_refs().into_iter().map(|c| input.find(c).and_then(|(_, f)| f.origin.clone()));
+            let mut origins = conjunct
+                .column_refs()
+                .into_iter()
+                .map(|c| input.find(c).and_then(|(_, f)| f.origin.clone()));
             let first = origins.next()??;
             if !origins.all(|o| o.as_ref() == Some(&first)) {
                 return None;
@@ -397,8 +454,12 @@ fn restrictions(predicate: &Expr, input: &Rel) -> Vec<(Origin, Expr)> {
                 .clone()
                 .transform(|e| {
                     Ok(match e {
-                        Expr::Column(_) => Transformed::yes(Expr::Column(Column::new_unqualified(name.clone()))),
-                        Expr::Cast(c) => Transformed::yes(total::try_cast(*c.expr, c.field.data_type())),
+                        Expr::Column(_) => {
+                            Transformed::yes(Expr::Column(Column::new_unqualified(name.clone())))
+                        }
+                        Expr::Cast(c) => {
+                            Transformed::yes(total::try_cast(*c.expr, c.field.data_type()))
+                        }
                         other => Transformed::no(other),
                     })
                 })

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use cordon_disclosure::{Code, Refusal};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Case;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, WindowFunctionDefinition, lit};
+use datafusion::logical_expr::{
+    Aggregate, Expr, LogicalPlan, Projection, WindowFunctionDefinition, lit,
+};
 use datafusion::scalar::ScalarValue;
 
 use super::language::unaliased;
@@ -23,7 +25,11 @@ impl Guard<'_> {
             let facts = self.open_facts(expr, &input)?;
             let computed = !matches!(unaliased(expr), Expr::Column(_));
             let expr = total::total(expr.clone(), input.plan.schema()).map_err(internal)?;
-            let expr = if computed && facts.figure != Figure::No { null_with_its_parts(&expr, &input) } else { expr };
+            let expr = if computed && facts.figure != Figure::No {
+                null_with_its_parts(&expr, &input)
+            } else {
+                expr
+            };
             exprs.push(renamed(expr, p.schema.qualified_field(index)));
             columns.push(facts);
         }
@@ -32,15 +38,28 @@ impl Guard<'_> {
         let place = |old: usize| {
             p.expr.iter().position(|e| matches!(unaliased(e), Expr::Column(c) if input.find(c).is_some_and(|(i, _)| i == old)))
         };
-        open.keys = open.keys.iter().filter_map(|key| key.iter().map(|old| place(*old)).collect()).collect();
-        let plan = Projection::try_new(exprs, Arc::new(input.plan)).map(LogicalPlan::Projection).map_err(internal)?;
+        open.keys = open
+            .keys
+            .iter()
+            .filter_map(|key| key.iter().map(|old| place(*old)).collect())
+            .collect();
+        let plan = Projection::try_new(exprs, Arc::new(input.plan))
+            .map(LogicalPlan::Projection)
+            .map_err(internal)?;
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
     }
 
     /// Filter, Sort, Limit, Window: the node as it is over the rebuilt input.
-    pub(super) fn open_node(&mut self, node: &LogicalPlan, inputs: Vec<Rel>) -> Result<Rel, Refusal> {
+    pub(super) fn open_node(
+        &mut self,
+        node: &LogicalPlan,
+        inputs: Vec<Rel>,
+    ) -> Result<Rel, Refusal> {
         let Some(input) = inputs.first().cloned() else {
-            return Err(Refusal::new(Code::PlanNotOffered, "a clause without input is not offered"));
+            return Err(Refusal::new(
+                Code::PlanNotOffered,
+                "a clause without input is not offered",
+            ));
         };
         let mut columns = input.columns.clone();
         for expr in node.expressions() {
@@ -49,13 +68,20 @@ impl Guard<'_> {
         if let LogicalPlan::Window(w) = node {
             for expr in &w.window_expr {
                 let facts = self.open_facts(expr, &input)?;
-                let figure = if input.open().is_some_and(|o| o.released) { Figure::Derived } else { Figure::No };
+                let figure = if input.open().is_some_and(|o| o.released) {
+                    Figure::Derived
+                } else {
+                    Figure::No
+                };
                 columns.push(Facts { figure, origin: None, ..facts });
             }
         }
         let mut open = input.open().cloned().unwrap_or_default();
         if let LogicalPlan::Limit(l) = node
-            && matches!(l.get_fetch_type(), Ok(datafusion::logical_expr::FetchType::Literal(Some(0 | 1))))
+            && matches!(
+                l.get_fetch_type(),
+                Ok(datafusion::logical_expr::FetchType::Literal(Some(0 | 1)))
+            )
         {
             open.keys.push(BTreeSet::new());
         }
@@ -81,11 +107,13 @@ impl Guard<'_> {
         let keys = columns.len();
         for expr in &a.aggr_expr {
             let facts = self.open_facts(expr, &input)?;
-            let figure = if released || facts.figure != Figure::No { Figure::Derived } else { Figure::No };
+            let figure =
+                if released || facts.figure != Figure::No { Figure::Derived } else { Figure::No };
             columns.push(Facts { figure, origin: None, ..facts });
         }
         let plan = LogicalPlan::Aggregate(
-            Aggregate::try_new(Arc::new(input.plan), a.group_expr.clone(), a.aggr_expr.clone()).map_err(internal)?,
+            Aggregate::try_new(Arc::new(input.plan), a.group_expr.clone(), a.aggr_expr.clone())
+                .map_err(internal)?,
         );
         let open = Open { keys: vec![(0..keys).collect()], released, literal };
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
@@ -96,47 +124,75 @@ impl Guard<'_> {
         let width = node.schema().fields().len();
         let columns = (0..width)
             .map(|index| {
-                let parts: Vec<&Facts> = inputs.iter().filter_map(|r| r.columns.get(index)).collect();
+                let parts: Vec<&Facts> =
+                    inputs.iter().filter_map(|r| r.columns.get(index)).collect();
                 union_facts(&parts)
             })
             .collect::<Vec<_>>();
         if personal > 0 && personal < inputs.len() {
-            return Err(Refusal::new(Code::LiteralRows, "UNION ALL puts rows that belong to nobody beside rows of patients")
-                .at(self.spots.only("union")));
+            return Err(Refusal::new(
+                Code::LiteralRows,
+                "UNION ALL puts rows that belong to nobody beside rows of patients",
+            )
+            .at(self.spots.only("union")));
         }
         if personal == 0 {
             let released = inputs.iter().any(|r| r.open().is_some_and(|o| o.released));
             let literal = inputs.iter().any(|r| r.open().is_some_and(|o| o.literal));
             let plans = inputs.into_iter().map(|r| r.plan).collect();
-            let plan = node.with_new_exprs(vec![], plans).and_then(LogicalPlan::recompute_schema).map_err(internal)?;
-            return Ok(Rel { plan, columns, kind: Kind::Open(Open { keys: vec![], released, literal }) });
+            let plan = node
+                .with_new_exprs(vec![], plans)
+                .and_then(LogicalPlan::recompute_schema)
+                .map_err(internal)?;
+            return Ok(Rel {
+                plan,
+                columns,
+                kind: Kind::Open(Open { keys: vec![], released, literal }),
+            });
         }
         for input in &inputs {
             self.not_limited(input)?;
         }
         // A key stands above a key of the same kind: anything else could be somebody else's number.
         for index in 0..width {
-            let kinds: Vec<_> = inputs.iter().filter_map(|r| r.columns.get(index)).map(|f| std::mem::discriminant(&f.class)).collect();
+            let kinds: Vec<_> = inputs
+                .iter()
+                .filter_map(|r| r.columns.get(index))
+                .map(|f| std::mem::discriminant(&f.class))
+                .collect();
             if kinds.iter().any(|k| Some(k) != kinds.first()) {
-                return Err(Refusal::new(Code::PseudonymShown, "UNION ALL puts a key and something else into one column")
-                    .at(self.spots.only("union")));
+                return Err(Refusal::new(
+                    Code::PseudonymShown,
+                    "UNION ALL puts a key and something else into one column",
+                )
+                .at(self.spots.only("union")));
             }
         }
         // The branches' persons get one name.
         let hidden = self.hidden_name();
         let mut plans = Vec::new();
         for input in inputs {
-            let person = input.person().ok_or_else(|| Refusal::new(Code::PlanNotOffered, "a branch without a person"))?;
+            let person = input
+                .person()
+                .ok_or_else(|| Refusal::new(Code::PlanNotOffered, "a branch without a person"))?;
             let mut exprs: Vec<Expr> = (0..width).map(|i| input.column(i)).collect();
             for (expr, index) in exprs.iter_mut().zip(0..) {
                 *expr = renamed(expr.clone(), node.schema().qualified_field(index));
             }
             exprs.push(Expr::Column(person).alias(&hidden));
-            let plan = Projection::try_new(exprs, Arc::new(input.plan)).map(LogicalPlan::Projection).map_err(internal)?;
+            let plan = Projection::try_new(exprs, Arc::new(input.plan))
+                .map(LogicalPlan::Projection)
+                .map_err(internal)?;
             plans.push(Arc::new(plan));
         }
-        let union = datafusion::logical_expr::Union::try_new_with_loose_types(plans).map_err(internal)?;
-        let kind = Kind::Personal(Personal { base: None, one_per_person: false, limited: false, restrictions: vec![] });
+        let union =
+            datafusion::logical_expr::Union::try_new_with_loose_types(plans).map_err(internal)?;
+        let kind = Kind::Personal(Personal {
+            base: None,
+            one_per_person: false,
+            limited: false,
+            restrictions: vec![],
+        });
         Ok(Rel { plan: LogicalPlan::Union(union), columns, kind })
     }
 
@@ -147,31 +203,44 @@ impl Guard<'_> {
             let name = match e {
                 Expr::ScalarFunction(f) => {
                     let name = f.func.name();
-                    let known = functions::PERSONAL_SCALAR.contains(&name) || functions::PUBLIC_SCALAR.contains(&name);
+                    let known = functions::PERSONAL_SCALAR.contains(&name)
+                        || functions::PUBLIC_SCALAR.contains(&name);
                     (!known).then(|| (Code::FunctionNotOffered, name.to_owned()))
                 }
                 Expr::AggregateFunction(f) => {
                     let name = f.func.name();
-                    (!functions::OUTER_AGGREGATE.contains(&name)).then(|| (Code::AggregateNotOffered, name.to_owned()))
+                    (!functions::OUTER_AGGREGATE.contains(&name))
+                        .then(|| (Code::AggregateNotOffered, name.to_owned()))
                 }
                 Expr::WindowFunction(w) => {
                     let name = w.fun.name().to_owned();
                     let known = match &w.fun {
-                        WindowFunctionDefinition::AggregateUDF(_) => functions::OUTER_AGGREGATE.contains(&name.as_str()),
-                        WindowFunctionDefinition::WindowUDF(_) => functions::WINDOW.contains(&name.as_str()),
+                        WindowFunctionDefinition::AggregateUDF(_) => {
+                            functions::OUTER_AGGREGATE.contains(&name.as_str())
+                        }
+                        WindowFunctionDefinition::WindowUDF(_) => {
+                            functions::WINDOW.contains(&name.as_str())
+                        }
                     };
                     (!known).then_some((Code::FunctionNotOffered, name))
                 }
-                Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)
+                Expr::ScalarSubquery(_)
+                | Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::SetComparison(_)
                 | Expr::OuterReferenceColumn(..) => Some((Code::Subquery, "a subquery".to_owned())),
                 Expr::Unnest(_) => Some((Code::TableFunction, "unnest".to_owned())),
-                Expr::ScalarVariable(..) | Expr::HigherOrderFunction(_) | Expr::Lambda(_) | Expr::LambdaVariable(_) => {
-                    Some((Code::PlanNotOffered, "a variable".to_owned()))
-                }
+                Expr::ScalarVariable(..)
+                | Expr::HigherOrderFunction(_)
+                | Expr::Lambda(_)
+                | Expr::LambdaVariable(_) => Some((Code::PlanNotOffered, "a variable".to_owned())),
                 _ => None,
             };
             if let Some((code, name)) = name {
-                refusal = Some(Refusal::new(code, format!("`{name}` is not offered here")).at(self.spots.first(&name)));
+                refusal = Some(
+                    Refusal::new(code, format!("`{name}` is not offered here"))
+                        .at(self.spots.first(&name)),
+                );
                 return Ok(TreeNodeRecursion::Stop);
             }
             Ok(TreeNodeRecursion::Continue)
@@ -183,8 +252,11 @@ impl Guard<'_> {
         if let Expr::Column(c) = unaliased(expr) {
             return Ok(input.find(c).map(|(_, f)| f.clone()).unwrap_or_default());
         }
-        let parts: Vec<Facts> =
-            expr.column_refs().into_iter().filter_map(|c| input.find(c).map(|(_, f)| f.clone())).collect();
+        let parts: Vec<Facts> = expr
+            .column_refs()
+            .into_iter()
+            .filter_map(|c| input.find(c).map(|(_, f)| f.clone()))
+            .collect();
         let mut facts = Facts::merged(&parts);
         facts.constant &= parts.is_empty();
         Ok(facts)
@@ -203,7 +275,10 @@ fn null_with_its_parts(expr: &Expr, input: &Rel) -> Expr {
         None => expr.clone(),
         Some(missing) => Expr::Case(Case {
             expr: None,
-            when_then_expr: vec![(Box::new(missing.is_not_true()), Box::new(unaliased(expr).clone()))],
+            when_then_expr: vec![(
+                Box::new(missing.is_not_true()),
+                Box::new(unaliased(expr).clone()),
+            )],
             else_expr: Some(Box::new(lit(ScalarValue::Null))),
         }),
     }
@@ -217,15 +292,25 @@ fn union_facts(parts: &[&Facts]) -> Facts {
         class: if same(&|p| p.class == first.class) {
             match &first.class {
                 // No longer unique: rows of several branches.
-                super::relation::ColumnClass::RecordKey(_) => super::relation::ColumnClass::RecordKey(None),
+                super::relation::ColumnClass::RecordKey(_) => {
+                    super::relation::ColumnClass::RecordKey(None)
+                }
                 other => other.clone(),
             }
         } else {
             // A key beside something else stays a key.
-            parts.iter().map(|p| p.class.clone()).find(|c| *c != super::relation::ColumnClass::Plain).unwrap_or_default()
+            parts
+                .iter()
+                .map(|p| p.class.clone())
+                .find(|c| *c != super::relation::ColumnClass::Plain)
+                .unwrap_or_default()
         },
         origin: first.origin.clone().filter(|o| same(&|p| p.origin.as_ref() == Some(o))),
-        number: if same(&|p| p.number == first.number) { first.number.clone() } else { super::relation::Number::Other },
+        number: if same(&|p| p.number == first.number) {
+            first.number.clone()
+        } else {
+            super::relation::Number::Other
+        },
         figure: parts.iter().map(|p| p.figure).max().unwrap_or_default(),
         ..merged
     }
@@ -240,9 +325,10 @@ impl GroupExprs for Aggregate {
     fn group_expr_distinct(&self) -> Result<Vec<&Expr>, Refusal> {
         match self.group_expr.as_slice() {
             [Expr::GroupingSet(set)] => Ok(set.distinct_expr()),
-            exprs if exprs.iter().any(|e| matches!(e, Expr::GroupingSet(_))) => {
-                Err(Refusal::new(Code::PlanNotOffered, "grouping sets beside other group columns are not offered"))
-            }
+            exprs if exprs.iter().any(|e| matches!(e, Expr::GroupingSet(_))) => Err(Refusal::new(
+                Code::PlanNotOffered,
+                "grouping sets beside other group columns are not offered",
+            )),
             exprs => Ok(exprs.iter().collect()),
         }
     }

@@ -21,7 +21,9 @@ impl Guard<'_> {
     pub(super) fn keeps_person(&self, a: &Aggregate, input: &Rel) -> Result<bool, Refusal> {
         let is_person = |e: &Expr| is_pseudonym(e, input);
         Ok(match a.group_expr.as_slice() {
-            [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => sets.iter().all(|set| set.iter().any(is_person)),
+            [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => {
+                sets.iter().all(|set| set.iter().any(is_person))
+            }
             [Expr::GroupingSet(_)] => false,
             exprs => exprs.iter().any(is_person),
         })
@@ -40,7 +42,9 @@ impl Guard<'_> {
                 self.read(&input, |l| l.not_a_key(group, &facts))?;
             }
             columns.push(facts);
-            below.push(total::total(group.clone(), &schema).map_err(internal)?.alias(format!("_g{n}")));
+            below.push(
+                total::total(group.clone(), &schema).map_err(internal)?.alias(format!("_g{n}")),
+            );
         }
         let sets = match a.group_expr.as_slice() {
             [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => Some(sets),
@@ -58,9 +62,12 @@ impl Guard<'_> {
         // Every column the aggregates read goes through the lower projection unchanged.
         let width = schema.fields().len();
         below.extend((0..width).map(|i| input.column(i)));
-        let one_per_person = sets.is_none() && columns.iter().take(groups.len()).all(|f| f.class == ColumnClass::Pseudonym);
+        let one_per_person = sets.is_none()
+            && columns.iter().take(groups.len()).all(|f| f.class == ColumnClass::Pseudonym);
         let restrictions = input.personal().map(|p| p.restrictions.clone()).unwrap_or_default();
-        let lower = Projection::try_new(below, Arc::new(input.plan)).map(LogicalPlan::Projection).map_err(internal)?;
+        let lower = Projection::try_new(below, Arc::new(input.plan))
+            .map(LogicalPlan::Projection)
+            .map_err(internal)?;
         let key = |n: usize| Expr::Column(Column::new_unqualified(format!("_g{n}")));
         let number_of = |e: &Expr| groups.iter().position(|g| g == e);
         let group_expr = match sets {
@@ -73,7 +80,8 @@ impl Guard<'_> {
                 let with_person = sets
                     .iter()
                     .map(|set| {
-                        let mut keys: Vec<Expr> = set.iter().filter_map(number_of).map(key).collect();
+                        let mut keys: Vec<Expr> =
+                            set.iter().filter_map(number_of).map(key).collect();
                         keys.push(Expr::Column(person.clone()));
                         keys
                     })
@@ -102,19 +110,26 @@ impl Guard<'_> {
         let plan = Projection::try_new(above, Arc::new(LogicalPlan::Aggregate(node)))
             .map(LogicalPlan::Projection)
             .map_err(internal)?;
-        let kind = Kind::Personal(Personal { base: None, one_per_person, limited: false, restrictions });
+        let kind =
+            Kind::Personal(Personal { base: None, one_per_person, limited: false, restrictions });
         Ok(Rel { plan, columns, kind })
     }
 
     /// One aggregate inside one person, made total.
     fn person_figure(&mut self, expr: &Expr, input: &Rel) -> Result<(Expr, Facts), Refusal> {
         let Expr::AggregateFunction(f) = unaliased(expr) else {
-            return Err(Refusal::new(Code::AggregateNotOffered, "an aggregate of this kind is not offered"));
+            return Err(Refusal::new(
+                Code::AggregateNotOffered,
+                "an aggregate of this kind is not offered",
+            ));
         };
         let name = f.func.name().to_owned();
         if !functions::PERSON_AGGREGATE.contains(&name.as_str()) {
-            return Err(Refusal::new(Code::AggregateNotOffered, format!("`{name}` is not offered within a person"))
-                .at(self.spots.first(&name)));
+            return Err(Refusal::new(
+                Code::AggregateNotOffered,
+                format!("`{name}` is not offered within a person"),
+            )
+            .at(self.spots.first(&name)));
         }
         let counts = name == "count";
         let mut args = Vec::new();
@@ -129,7 +144,9 @@ impl Guard<'_> {
         let filter = match &f.params.filter {
             Some(filter) => {
                 self.read(input, |l| l.condition(filter))?;
-                Some(Box::new(total::total(filter.as_ref().clone(), input.plan.schema()).map_err(internal)?))
+                Some(Box::new(
+                    total::total(filter.as_ref().clone(), input.plan.schema()).map_err(internal)?,
+                ))
             }
             None => None,
         };
@@ -140,7 +157,8 @@ impl Guard<'_> {
         }
         let data_type = expr.get_type(input.plan.schema()).unwrap_or(DataType::Null);
         let number = if data_type.is_numeric() { Number::Derived } else { Number::Other };
-        let facts = Facts { class: ColumnClass::Plain, origin: None, number, constant: false, ..first };
+        let facts =
+            Facts { class: ColumnClass::Plain, origin: None, number, constant: false, ..first };
         let params = AggregateFunctionParams {
             args,
             distinct: f.params.distinct,
@@ -148,7 +166,10 @@ impl Guard<'_> {
             order_by,
             null_treatment: f.params.null_treatment,
         };
-        let call = Expr::AggregateFunction(datafusion::logical_expr::expr::AggregateFunction { func: Arc::clone(&f.func), params });
+        let call = Expr::AggregateFunction(datafusion::logical_expr::expr::AggregateFunction {
+            func: Arc::clone(&f.func),
+            params,
+        });
         Ok((call, facts))
     }
 
@@ -161,28 +182,43 @@ impl Guard<'_> {
         let mut windows = Vec::new();
         for (n, expr) in w.window_expr.iter().enumerate() {
             let Expr::WindowFunction(f) = unaliased(expr) else {
-                return Err(Refusal::new(Code::PlanNotOffered, "a window of this kind is not offered"));
+                return Err(Refusal::new(
+                    Code::PlanNotOffered,
+                    "a window of this kind is not offered",
+                ));
             };
             let name = f.fun.name().to_owned();
             let known = match &f.fun {
-                WindowFunctionDefinition::AggregateUDF(_) => functions::PERSON_AGGREGATE.contains(&name.as_str()),
-                WindowFunctionDefinition::WindowUDF(_) => functions::WINDOW.contains(&name.as_str()),
+                WindowFunctionDefinition::AggregateUDF(_) => {
+                    functions::PERSON_AGGREGATE.contains(&name.as_str())
+                }
+                WindowFunctionDefinition::WindowUDF(_) => {
+                    functions::WINDOW.contains(&name.as_str())
+                }
             };
             if !known {
-                return Err(Refusal::new(Code::FunctionNotOffered, format!("`{name}` is not offered as a window"))
-                    .at(self.spots.first(&name)));
+                return Err(Refusal::new(
+                    Code::FunctionNotOffered,
+                    format!("`{name}` is not offered as a window"),
+                )
+                .at(self.spots.first(&name)));
             }
             let p = &f.params;
             if !p.partition_by.iter().any(|e| is_pseudonym(e, &input)) {
-                return Err(Refusal::new(Code::WindowAcrossPersons, format!("the window of `{name}` reaches across patients"))
-                    .at(self.spots.first(&name)));
+                return Err(Refusal::new(
+                    Code::WindowAcrossPersons,
+                    format!("the window of `{name}` reaches across patients"),
+                )
+                .at(self.spots.first(&name)));
             }
             let mut parts = Vec::new();
-            let mut made_total = |guard: &mut Self, e: &Expr, key_allowed: bool| -> Result<Expr, Refusal> {
-                let facts = guard.read(&input, |l| if key_allowed { l.facts(e) } else { l.value(e) })?;
-                parts.push(facts);
-                total::total(e.clone(), input.plan.schema()).map_err(internal)
-            };
+            let mut made_total =
+                |guard: &mut Self, e: &Expr, key_allowed: bool| -> Result<Expr, Refusal> {
+                    let facts = guard
+                        .read(&input, |l| if key_allowed { l.facts(e) } else { l.value(e) })?;
+                    parts.push(facts);
+                    total::total(e.clone(), input.plan.schema()).map_err(internal)
+                };
             let mut partition_by = vec![Expr::Column(person.clone())];
             for e in &p.partition_by {
                 if !is_pseudonym(e, &input) {
@@ -202,7 +238,9 @@ impl Guard<'_> {
             let filter = match &p.filter {
                 Some(e) => {
                     self.read(&input, |l| l.condition(e))?;
-                    Some(Box::new(total::total(e.as_ref().clone(), input.plan.schema()).map_err(internal)?))
+                    Some(Box::new(
+                        total::total(e.as_ref().clone(), input.plan.schema()).map_err(internal)?,
+                    ))
                 }
                 None => None,
             };
@@ -216,7 +254,8 @@ impl Guard<'_> {
                 null_treatment: p.null_treatment,
                 distinct: p.distinct,
             };
-            let call = datafusion::logical_expr::expr::WindowFunction { fun: f.fun.clone(), params };
+            let call =
+                datafusion::logical_expr::expr::WindowFunction { fun: f.fun.clone(), params };
             windows.push(Expr::WindowFunction(Box::new(call)).alias(format!("_w{n}")));
         }
         let kind = input.kind.clone();
@@ -235,7 +274,13 @@ impl Guard<'_> {
     }
 
     /// lag, lead and the like hand on a value of the same person; the others give a figure about it.
-    fn window_facts(&self, name: &str, expr: &Expr, input: &Rel, arguments: &[Facts]) -> Result<Facts, Refusal> {
+    fn window_facts(
+        &self,
+        name: &str,
+        expr: &Expr,
+        input: &Rel,
+        arguments: &[Facts],
+    ) -> Result<Facts, Refusal> {
         let data_type = expr.get_type(input.plan.schema()).unwrap_or(DataType::Null);
         let first = arguments.first().cloned().unwrap_or_default();
         let number = if data_type.is_numeric() { Number::Derived } else { Number::Other };
@@ -247,7 +292,13 @@ impl Guard<'_> {
                 };
                 Facts { class, origin: None, number, constant: false, ..first }
             }
-            _ => Facts { class: ColumnClass::Plain, origin: None, number, constant: false, ..Facts::merged(arguments) },
+            _ => Facts {
+                class: ColumnClass::Plain,
+                origin: None,
+                number,
+                constant: false,
+                ..Facts::merged(arguments)
+            },
         })
     }
 }

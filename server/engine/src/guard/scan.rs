@@ -10,7 +10,9 @@ use cordon_store::{ANONYMOUS, PERSON};
 use datafusion::common::{Column, Result, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::Case;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan, binary_expr, col, lit, Operator};
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableScan, binary_expr, col, lit,
+};
 
 use super::relation::{ColumnClass, Facts, Kind, Number, Open, Personal, Rel};
 use super::{Guard, internal};
@@ -39,45 +41,80 @@ impl Guard<'_> {
         if let Some(view) = scan.source.downcast_ref::<OwnView>() {
             let columns = vec![Facts::default(); scan.projected_schema.fields().len()];
             let provider: Arc<dyn datafusion::catalog::TableProvider> = view.table.clone();
-            let plan = LogicalPlanBuilder::scan(scan.table_name.clone(), provider_as_source(provider), None)
-                .and_then(LogicalPlanBuilder::build)
-                .map_err(internal)?;
+            let plan = LogicalPlanBuilder::scan(
+                scan.table_name.clone(),
+                provider_as_source(provider),
+                None,
+            )
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(internal)?;
             // It holds the analyst's own words: joined with patients, a list of people could come in by it.
             let open = Open { literal: true, ..Open::default() };
             return Ok(Rel { plan, columns, kind: Kind::Open(open) });
         }
         if scan.source.is::<ReleasedSource>() {
-            return Err(Refusal::new(Code::PlanNotOffered, "a released table is not scanned twice"));
+            return Err(Refusal::new(
+                Code::PlanNotOffered,
+                "a released table is not scanned twice",
+            ));
         }
         Err(Refusal::new(Code::PlanNotOffered, "a scan of an unknown source is not offered"))
     }
 
-    fn public(&self, scan: &TableScan, table: &Arc<TableDescription>, open: Open) -> std::result::Result<Rel, Refusal> {
+    fn public(
+        &self,
+        scan: &TableScan,
+        table: &Arc<TableDescription>,
+        open: Open,
+    ) -> std::result::Result<Rel, Refusal> {
         let provider = self.provider(table)?;
         let names: Vec<_> = table.columns.iter().map(|c| c.name.as_str()).collect();
-        let plan = LogicalPlanBuilder::scan(scan.table_name.clone(), provider_as_source(provider), None)
-            .and_then(|b| b.project(names.iter().map(|n| Expr::Column(Column::new(Some(scan.table_name.clone()), *n)))))
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(internal)?;
+        let plan =
+            LogicalPlanBuilder::scan(scan.table_name.clone(), provider_as_source(provider), None)
+                .and_then(|b| {
+                    b.project(
+                        names
+                            .iter()
+                            .map(|n| Expr::Column(Column::new(Some(scan.table_name.clone()), *n))),
+                    )
+                })
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(internal)?;
         let columns = table
             .columns
             .iter()
-            .map(|c| Facts { origin: Some((table.name.clone(), c.name.clone())), ..Facts::default() })
+            .map(|c| Facts {
+                origin: Some((table.name.clone(), c.name.clone())),
+                ..Facts::default()
+            })
             .collect();
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
     }
 
-    fn provider(&self, table: &TableDescription) -> std::result::Result<Arc<dyn datafusion::catalog::TableProvider>, Refusal> {
-        self.pinned
-            .provider(&table.name, self.partitions)
-            .ok_or_else(|| crate::parse::unknown_table(table.name.as_str()).instead("ask the data manager to load it"))
+    fn provider(
+        &self,
+        table: &TableDescription,
+    ) -> std::result::Result<Arc<dyn datafusion::catalog::TableProvider>, Refusal> {
+        self.pinned.provider(&table.name, self.partitions).ok_or_else(|| {
+            crate::parse::unknown_table(table.name.as_str())
+                .instead("ask the data manager to load it")
+        })
     }
 
-    fn protected(&mut self, scan: &TableScan, table: &Arc<TableDescription>) -> std::result::Result<Rel, Refusal> {
-        let TableKind::Protected { person, record, year, one_row_per_person, .. } = &table.kind else {
+    fn protected(
+        &mut self,
+        scan: &TableScan,
+        table: &Arc<TableDescription>,
+    ) -> std::result::Result<Rel, Refusal> {
+        let TableKind::Protected { person, record, year, one_row_per_person, .. } = &table.kind
+        else {
             return Err(Refusal::new(Code::PlanNotOffered, "a table of this kind is not offered"));
         };
-        let grant = self.permit.grant(&table.name).cloned().ok_or_else(|| crate::parse::unknown_table(table.name.as_str()))?;
+        let grant = self
+            .permit
+            .grant(&table.name)
+            .cloned()
+            .ok_or_else(|| crate::parse::unknown_table(table.name.as_str()))?;
         let hidden = self.hidden_name();
         let mut filters = Vec::new();
         let mut restrictions = Vec::new();
@@ -90,7 +127,8 @@ impl Guard<'_> {
             filters.push(predicate);
         }
         if let Some(rows) = &grant.rows {
-            let predicate = col(rows.column.as_str()).in_list(rows.one_of.iter().map(|v| lit(v.clone())).collect(), false);
+            let predicate = col(rows.column.as_str())
+                .in_list(rows.one_of.iter().map(|v| lit(v.clone())).collect(), false);
             restrictions.push(((table.name.clone(), rows.column.clone()), predicate.clone()));
             filters.push(predicate);
         }
@@ -100,13 +138,17 @@ impl Guard<'_> {
         let mut visible = Vec::new();
         let mut columns = Vec::new();
         for field in scan.projected_schema.fields() {
-            let described = table
-                .column(field.name())
-                .ok_or_else(|| Refusal::new(Code::PlanNotOffered, "a column without a description is not offered"))?;
+            let described = table.column(field.name()).ok_or_else(|| {
+                Refusal::new(Code::PlanNotOffered, "a column without a description is not offered")
+            })?;
             let origin = (table.name.clone(), described.name.clone());
             if described.name == *person {
                 visible.push(pseudonym().alias(described.name.as_str()));
-                columns.push(Facts { class: ColumnClass::Pseudonym, singles_out: true, ..Facts::default() });
+                columns.push(Facts {
+                    class: ColumnClass::Pseudonym,
+                    singles_out: true,
+                    ..Facts::default()
+                });
                 continue;
             }
             let class = if described.class == Class::RecordKey {
@@ -116,9 +158,20 @@ impl Guard<'_> {
             };
             let numeric = described.data_type.is_numeric() && described.class != Class::RecordKey;
             let number = match (&described.bounds, &described.domain) {
-                (Some(b), _) if numeric && described.data_type.is_integer() && b.min == 0.0 && b.max == 1.0 => Number::Flag,
+                (Some(b), _)
+                    if numeric
+                        && described.data_type.is_integer()
+                        && b.min == 0.0
+                        && b.max == 1.0 =>
+                {
+                    Number::Flag
+                }
                 (Some(b), _) if numeric => Number::Column(Some((b.min, b.max))),
-                (None, None | Some(Domain::Codes | Domain::Table { .. } | Domain::Bounds)) if numeric => Number::Column(None),
+                (None, None | Some(Domain::Codes | Domain::Table { .. } | Domain::Bounds))
+                    if numeric =>
+                {
+                    Number::Column(None)
+                }
                 _ => Number::Other,
             };
             visible.push(col(described.name.as_str()));
@@ -133,7 +186,8 @@ impl Guard<'_> {
         }
         visible.push(col(PERSON).alias(&hidden));
         let provider = self.provider(table)?;
-        let plan = stored_scan(provider, filters, visible, scan.table_name.clone()).map_err(internal)?;
+        let plan =
+            stored_scan(provider, filters, visible, scan.table_name.clone()).map_err(internal)?;
         let personal = Personal {
             base: Some(table.name.clone()),
             one_per_person: *one_row_per_person,
@@ -160,8 +214,16 @@ fn stored_scan(
 
 /// The person's number under the pseudonym's name; null for a record that has no pseudonym.
 fn pseudonym() -> Expr {
-    let named = binary_expr(binary_expr(col(PERSON), Operator::BitwiseAnd, lit(ANONYMOUS)), Operator::Eq, lit(0i64));
-    Expr::Case(Case { expr: None, when_then_expr: vec![(Box::new(named), Box::new(col(PERSON)))], else_expr: None })
+    let named = binary_expr(
+        binary_expr(col(PERSON), Operator::BitwiseAnd, lit(ANONYMOUS)),
+        Operator::Eq,
+        lit(0i64),
+    );
+    Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![(Box::new(named), Box::new(col(PERSON)))],
+        else_expr: None,
+    })
 }
 
 /// All financial years from one to another: `1819`, `1920`, … `2223`.

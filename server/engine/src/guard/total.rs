@@ -13,15 +13,17 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::{Case, ScalarFunction, TryCast};
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility, lit,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, lit,
 };
 
 /// The same value wherever the original gives one, null wherever it would fail.
 pub(crate) fn total(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     expr.transform_up(|e| {
         Ok(match e {
-            Expr::Cast(c) => Transformed::yes(Expr::TryCast(TryCast { expr: c.expr, field: c.field })),
+            Expr::Cast(c) => {
+                Transformed::yes(Expr::TryCast(TryCast { expr: c.expr, field: c.field }))
+            }
             Expr::BinaryExpr(b) => arithmetic(b, schema)?,
             Expr::Negative(inner) => {
                 let data_type = inner.get_type(schema)?;
@@ -101,12 +103,18 @@ fn absolute(f: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
 
 /// A cast that gives null where it cannot.
 pub(crate) fn try_cast(expr: Expr, to: &DataType) -> Expr {
-    Expr::TryCast(TryCast { expr: Box::new(expr), field: Arc::new(Field::new("", to.clone(), true)) })
+    Expr::TryCast(TryCast {
+        expr: Box::new(expr),
+        field: Arc::new(Field::new("", to.clone(), true)),
+    })
 }
 
 fn checked(op: Checked, left: Expr, right: Expr, result: &DataType) -> Expr {
     let args = vec![try_cast(left, &DataType::Int64), try_cast(right, &DataType::Int64)];
-    let call = Expr::ScalarFunction(ScalarFunction { func: Arc::new(ScalarUDF::from(CheckedArithmetic::new(op))), args });
+    let call = Expr::ScalarFunction(ScalarFunction {
+        func: Arc::new(ScalarUDF::from(CheckedArithmetic::new(op))),
+        args,
+    });
     if *result == DataType::Int64 { call } else { try_cast(call, result) }
 }
 
@@ -126,7 +134,8 @@ struct CheckedArithmetic {
 
 impl CheckedArithmetic {
     fn new(op: Checked) -> Self {
-        let signature = Signature::exact(vec![DataType::Int64, DataType::Int64], Volatility::Immutable);
+        let signature =
+            Signature::exact(vec![DataType::Int64, DataType::Int64], Volatility::Immutable);
         Self { op, signature }
     }
 
@@ -161,7 +170,9 @@ impl ScalarUDFImpl for CheckedArithmetic {
         let [a, b] = arrays.as_slice() else {
             return internal_err!("arithmetic takes two numbers");
         };
-        let (Some(a), Some(b)) = (a.as_primitive_opt::<Int64Type>(), b.as_primitive_opt::<Int64Type>()) else {
+        let (Some(a), Some(b)) =
+            (a.as_primitive_opt::<Int64Type>(), b.as_primitive_opt::<Int64Type>())
+        else {
             return internal_err!("arithmetic takes Int64");
         };
         let result: Int64Array = a.iter().zip(b.iter()).map(|(a, b)| self.apply(a?, b?)).collect();
