@@ -279,12 +279,13 @@ impl Inner {
             query
         };
         let query = query.with_today(today(&pinned));
-        let views = views::with_information_schema(
-            &self.catalogue,
-            &sql.permit,
-            self.own_views(&sql.permit),
-        )
-        .map_err(|_| failure::internal("own views"))?;
+        let views = if query.own_views() {
+            let own = self.own_views(&sql.permit);
+            views::with_information_schema(&self.catalogue, &sql.permit, own)
+                .map_err(|_| failure::internal("own views"))?
+        } else {
+            BTreeMap::new()
+        };
         let authorised =
             authorise(query, sql.permit.clone(), &self.catalogue, &views, &self.state)?;
         let world = guard::World {

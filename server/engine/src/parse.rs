@@ -21,6 +21,7 @@ pub(crate) struct ParsedQuery {
     statement: Statement,
     spots: Spots,
     parameters: usize,
+    own_views: bool,
 }
 
 /// Where the words stand that refusals point at.
@@ -52,6 +53,11 @@ impl ParsedQuery {
 
     pub(crate) fn spots(&self) -> &Spots {
         &self.spots
+    }
+
+    /// Whether it may speak of `my` or `information_schema`: they are made only then.
+    pub(crate) fn own_views(&self) -> bool {
+        self.own_views
     }
 
     /// How many parameters (`?` or `$n`) await a value.
@@ -207,14 +213,20 @@ pub(crate) fn parse(text: &str) -> Result<ParsedQuery, Refusal> {
             format!("the text holds {} statements", statements.len()),
         ));
     }
+    let mut own_views = ["my", "information_schema"].iter().any(|word| spots.first(word).is_some())
+        || text.contains('"');
     let mut statement =
         statements.pop().ok_or_else(|| Refusal::new(Code::SyntaxError, "the text is empty"))?;
     match &statement {
         Statement::Query(_) => {}
-        Statement::ShowTables { .. } => statement = own(SHOW_TABLES)?,
+        Statement::ShowTables { .. } => {
+            own_views = true;
+            statement = own(SHOW_TABLES)?;
+        }
         Statement::ExplainTable { describe_alias, table_name, .. }
             if !matches!(describe_alias, ast::DescribeAlias::Explain) =>
         {
+            own_views = true;
             statement = own(&describe(table_name)?)?;
         }
         other => {
@@ -237,7 +249,7 @@ pub(crate) fn parse(text: &str) -> Result<ParsedQuery, Refusal> {
             "parameters are `?`, or `$1`, `$2` and so on, not both",
         ));
     }
-    Ok(ParsedQuery { statement, spots, parameters: numbering.highest })
+    Ok(ParsedQuery { statement, spots, parameters: numbering.highest, own_views })
 }
 
 const SHOW_TABLES: &str = "SELECT table_schema, table_name, table_type, title FROM information_schema.tables \
