@@ -2,5 +2,7 @@
 
 mod docs;
 mod golden;
+mod hostile;
 mod people;
+mod permits;
 mod tidy;

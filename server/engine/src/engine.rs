@@ -18,7 +18,7 @@ use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Answer, Failure, Note, Prepared, Stop};
@@ -165,10 +165,14 @@ impl Engine {
     pub async fn prepare(&self, sql: SubmittedSql) -> Result<Prepared, Stop> {
         let inner = Arc::clone(&self.inner);
         let query_id = new_id();
+        let token = CancellationToken::new();
+        let _gone = token.clone().drop_guard();
         let work = async move {
-            let started = Instant::now();
-            let result = inner.plan(&sql, false, started).await.map(|p| p.prepared);
-            match result {
+            let planned = match inner.slot(Instant::now(), &token).await {
+                Ok(_slot) => inner.plan(&sql, false).await.map(|p| p.prepared),
+                Err(busy) => Err(busy),
+            };
+            match planned {
                 Ok(prepared) => Ok(prepared),
                 Err(stop) => Err(inner.record_stop(&query_id, &sql, "", stop).await),
             }
@@ -243,27 +247,31 @@ impl Inner {
         self.settings.own_views.as_ref().map(|v| v.views(permit)).unwrap_or_default()
     }
 
-    /// arrive, parse, authorise, guard: nothing runs.
-    async fn plan(
-        self: &Arc<Self>,
-        sql: &SubmittedSql,
-        bound: bool,
+    /// Waits for a place among the queries that run at once, until the deadline or the caller's going away.
+    async fn slot(
+        &self,
         started: Instant,
-    ) -> Result<Planned, Stop> {
-        let deadline = self.settings.deadline;
-        let slot =
-            tokio::time::timeout(deadline.saturating_sub(started.elapsed()), self.slots.acquire())
-                .await
-                .map_err(|_| failure::of(Code::Overloaded))?
-                .map_err(|_| failure::of(Code::Overloaded))?;
+        cancel: &CancellationToken,
+    ) -> Result<SemaphorePermit<'_>, Stop> {
+        let left = self.settings.deadline.saturating_sub(started.elapsed());
+        tokio::select! {
+            () = cancel.cancelled() => Err(failure::of(Code::Cancelled)),
+            slot = tokio::time::timeout(left, self.slots.acquire()) => match slot {
+                Ok(Ok(slot)) => Ok(slot),
+                _ => Err(failure::of(Code::Overloaded)),
+            },
+        }
+    }
+
+    /// arrive, parse, authorise, guard: nothing runs.
+    async fn plan(self: &Arc<Self>, sql: &SubmittedSql, bound: bool) -> Result<Planned, Stop> {
         let pinned = self.store.pin(&AsOf::Latest).await.map_err(|e| failure::store(&e))?;
         let pinned = Arc::new(pinned);
         let (inner, sql) = (Arc::clone(self), sql.clone());
         // Planning does not yield: it runs on a thread that serves nobody else.
-        let planned =
-            tokio::task::spawn_blocking(move || inner.plan_now(&sql, bound, pinned)).await;
-        drop(slot);
-        planned.map_err(|_| failure::internal("a panic in planning"))?
+        tokio::task::spawn_blocking(move || inner.plan_now(&sql, bound, pinned))
+            .await
+            .map_err(|_| failure::internal("a panic in planning"))?
     }
 
     fn plan_now(
@@ -316,9 +324,9 @@ impl Inner {
         versions: &mut String,
     ) -> Result<Answer, Stop> {
         let started = Instant::now();
-        let Planned { guarded, prepared, pinned } = self.plan(sql, true, started).await?;
+        let _slot = self.slot(started, cancel).await?;
+        let Planned { guarded, prepared, pinned } = self.plan(sql, true).await?;
         *versions = pinned.fingerprint();
-        let _slot = self.slots.acquire().await.map_err(|_| failure::of(Code::Overloaded))?;
         let mut given = Given::default();
         let mut extra = Vec::new();
         for step in &guarded.steps {
@@ -363,7 +371,7 @@ impl Inner {
             .stoppable(execute::run(outer, &self.state, guarded.one_row_joins), cancel, started)
             .await?;
         let profile = sql.permit.profile();
-        let notes = finish::notes(&guarded, profile, extra);
+        let notes = finish::notes(&guarded, extra);
         let answer = finish::answer(
             query_id.to_owned(),
             &guarded,

@@ -60,18 +60,8 @@ fn treatment(figure: Figure) -> Option<&'static str> {
 }
 
 /// What was done, in words.
-pub(crate) fn notes(plan: &GuardedPlan, profile: &Profile, extra: Vec<Note>) -> Vec<Note> {
-    let mut notes = Vec::new();
-    if plan.columns.iter().any(|f| *f != Figure::No) {
-        notes.push(Note {
-            column: None,
-            text: format!(
-                "figures that rest on fewer than {} people are suppressed; a missing or null figure may be none or a few",
-                profile.threshold()
-            ),
-        });
-    }
-    notes.extend(extra);
+pub(crate) fn notes(plan: &GuardedPlan, extra: Vec<Note>) -> Vec<Note> {
+    let mut notes = extra;
     for (index, field) in plan.outer.schema().fields().iter().enumerate() {
         if plan.columns.get(index) == Some(&Figure::Derived) {
             notes.push(Note {

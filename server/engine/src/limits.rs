@@ -12,6 +12,8 @@ pub(crate) const MAX_BYTES: usize = 64 * 1024;
 pub(crate) const MAX_TOKENS: usize = 10_000;
 /// Most operators, counting AND, OR, NOT, JOIN, UNION and the like.
 pub(crate) const MAX_OPERATORS: usize = 500;
+/// Most arithmetic signs: planning a chain of them takes more than the square of its length.
+pub(crate) const MAX_ARITHMETIC: usize = 100;
 /// Deepest nesting of brackets and CASE.
 pub(crate) const MAX_NESTING: usize = 50;
 
@@ -57,11 +59,14 @@ pub(crate) fn check(text: &str) -> Result<(), Refusal> {
     if text.len() > MAX_BYTES {
         return Err(Refusal::new(Code::TextTooLong, "the text is longer than 65,536 bytes"));
     }
-    let mut scan = Scan { bytes: text.as_bytes(), at: 0, tokens: 0, operators: 0, depth: 0 };
+    let mut scan =
+        Scan { bytes: text.as_bytes(), at: 0, tokens: 0, operators: 0, arithmetic: 0, depth: 0 };
     scan.run().map_err(|(code, at)| {
         let what = match code {
             Code::TextTooLong => "the text has more than 10,000 words and signs",
-            Code::TooManyOperators => "the text has more than 500 operators",
+            Code::TooManyOperators => {
+                "the text has more than 500 operators, or more than 100 arithmetic signs"
+            }
             Code::NestedTooDeeply => "the text nests more than 50 deep",
             _ => "a string, quoted name or comment has no end",
         };
@@ -82,6 +87,7 @@ struct Scan<'a> {
     at: usize,
     tokens: usize,
     operators: usize,
+    arithmetic: usize,
     depth: usize,
 }
 
@@ -112,7 +118,13 @@ impl Scan<'_> {
                 b if b.is_ascii_digit() => self.number(),
                 b if b.is_ascii_alphabetic() || b == b'_' || b >= 0x80 => self.word(),
                 b',' | b';' | b'.' => self.at += 1,
-                _ => {
+                sign => {
+                    // The star of count(*) multiplies nothing.
+                    let star =
+                        sign == b'*' && start > 0 && self.bytes.get(start - 1) == Some(&b'(');
+                    if matches!(sign, b'+' | b'-' | b'*' | b'/' | b'%' | b'|') && !star {
+                        self.arithmetic += 1;
+                    }
                     self.at += 1;
                     self.operators += 1;
                 }
@@ -121,7 +133,7 @@ impl Scan<'_> {
             if self.tokens > MAX_TOKENS {
                 return Err((Code::TextTooLong, start));
             }
-            if self.operators > MAX_OPERATORS {
+            if self.operators > MAX_OPERATORS || self.arithmetic > MAX_ARITHMETIC {
                 return Err((Code::TooManyOperators, start));
             }
             if self.depth > MAX_NESTING {

@@ -233,7 +233,7 @@ impl Code {
             Code::TooManyOperators => &Page {
                 id: "CORDON-S103",
                 title: "Too many operators",
-                rule: "a statement has at most 500 operators",
+                rule: "a statement has at most 500 operators, 100 of them arithmetic",
                 remedy: "use IN lists and CTEs instead of long chains",
                 example: "`SELECT 1+1+1+...` with 20,000 signs",
             },
