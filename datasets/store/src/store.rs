@@ -117,6 +117,11 @@ impl Store {
         self.settings.buckets
     }
 
+    /// The version of the person index: another one when a load brought new persons.
+    pub async fn persons_version(&self) -> Result<u64, StoreError> {
+        Ok(self.persons.latest().await?.number)
+    }
+
     /// The person numbers of pseudonyms, `None` for those who are in no table: for opt-outs.
     pub async fn persons(&self, pseudonyms: &[String]) -> Result<Vec<Option<i64>>, StoreError> {
         let files = self.persons.latest().await?.files.clone();

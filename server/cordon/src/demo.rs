@@ -21,6 +21,7 @@ use crate::console;
 use crate::exit::Exit;
 use crate::folder::{DataDir, Folder, write_private};
 use crate::house::{self, House};
+use crate::opt_out_file;
 
 /// The agreements of the demo, copied into the data folder for the operator to change.
 const AGREEMENTS: [(&str, &str); 3] = [
@@ -80,6 +81,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let catalogue = Arc::new(Catalogue::built_in().context("the built-in catalogue")?);
     population::ensure(&folder, &catalogue, args.people).await?;
     ensure_agreements(&folder)?;
+    ensure_opt_outs(&folder)?;
     let tokens = write_tokens(&folder)?;
     let settings = house::local(folder, args.flight_port, house::limits(args.deadline));
     let served = House::open(settings).await?.serve().await?;
@@ -103,6 +105,12 @@ fn ensure_agreements(folder: &Folder) -> anyhow::Result<()> {
         fs::rename(&making, &path)
     };
     copy().with_context(|| format!("cannot write the agreements into `{}`", path.display()))
+}
+
+/// A list with nobody on it on the first start; afterwards it is the operator's.
+fn ensure_opt_outs(folder: &Folder) -> anyhow::Result<()> {
+    let path = folder.opt_outs();
+    if path.exists() { Ok(()) } else { write_private(&path, opt_out_file::NOBODY) }
 }
 
 /// Writes new tokens of all roles; the full path of the file.

@@ -3,6 +3,7 @@
 //! ```text
 //! store/         tables clustered by person, see cordon-store
 //! agreements/    one TOML file per agreement; read again when a file changes
+//! opt-outs.txt   pseudonyms of everybody who opted out; read again when it changes
 //! state.sqlite   ledger and audit journal
 //! keys/          the key of the house's own tokens
 //! spill/         what queries put aside while they run; emptied at start
@@ -51,6 +52,10 @@ impl Folder {
 
     pub(crate) fn agreements(&self) -> PathBuf {
         self.0.join("agreements")
+    }
+
+    pub(crate) fn opt_outs(&self) -> PathBuf {
+        self.0.join("opt-outs.txt")
     }
 
     pub(crate) fn state(&self) -> PathBuf {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use cordon_catalogue::Catalogue;
 use cordon_disclosure::{Ledger, Timestamp};
-use cordon_engine::{Engine, EngineSettings};
+use cordon_engine::{Engine, EngineSettings, OptOuts};
 use cordon_state::SqliteState;
 use cordon_store::Store;
 use cordon_wire::{
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agreement_files;
 use crate::exit::{Exit, ended};
 use crate::folder::Folder;
+use crate::opt_out_file;
 use crate::own_views::OwnWork;
 use crate::settings::{LimitsFile, Settings};
 use crate::signals;
@@ -29,6 +30,7 @@ pub(crate) struct House {
     agreements: AgreementsInForce,
     state: Arc<SqliteState>,
     engine: Arc<Engine>,
+    opt_outs: Arc<OptOuts>,
 }
 
 /// A house that is being served.
@@ -47,17 +49,21 @@ impl House {
         let state = SqliteState::open(folder.state())?;
         let agreements = read_agreements(&settings, &catalogue)?;
         let own = OwnWork { state: Arc::clone(&state), agreements: agreements.clone() };
-        let limits =
-            EngineSettings { own_views: Some(Arc::new(own)), ..settings.limits.over(folder) };
+        let opt_outs = Arc::new(OptOuts::new(opt_out_file::read(&settings.opt_outs)?));
+        let limits = EngineSettings {
+            own_views: Some(Arc::new(own)),
+            opt_outs: Arc::clone(&opt_outs),
+            ..settings.limits.over(folder)
+        };
         let ledger: Arc<dyn Ledger> = Arc::clone(&state) as _;
         let engine = Engine::new(Arc::clone(&catalogue), Arc::new(store), ledger, limits)
             .context("the query engine cannot start")?;
-        Ok(Self { settings, catalogue, agreements, state, engine })
+        Ok(Self { settings, catalogue, agreements, state, engine, opt_outs })
     }
 
     /// Opens the port.
     pub(crate) async fn serve(self) -> anyhow::Result<Served> {
-        let Self { settings, catalogue, agreements, state, engine } = self;
+        let Self { settings, catalogue, agreements, state, engine, opt_outs } = self;
         let identity = identity(&settings, &state)?;
         let keep_notes = Some(keep_notes(Arc::clone(&state)));
         let agreements_now = agreements.clone();
@@ -66,6 +72,7 @@ impl House {
         let stop = CancellationToken::new();
         let serving = cordon_wire::serve(doors, settings.flight, stop.clone()).await;
         let serving = serving.map_err(explained)?;
+        tokio::spawn(opt_out_file::follow(settings.opt_outs, opt_outs));
         tokio::spawn(agreement_files::follow(settings.agreements, catalogue, agreements));
         Ok(Served { serving, stop })
     }
@@ -149,6 +156,7 @@ pub(crate) fn limits(deadline_seconds: Option<std::num::NonZeroU64>) -> LimitsFi
 pub(crate) fn local(folder: Folder, port: u16, limits: LimitsFile) -> Settings {
     Settings {
         agreements: folder.agreements(),
+        opt_outs: folder.opt_outs(),
         flight: FlightSettings { address: ([127, 0, 0, 1], port).into(), tls: None },
         sign_in: crate::settings::SignIn { local: true, issuers: Vec::new() },
         limits,

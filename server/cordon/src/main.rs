@@ -18,6 +18,7 @@ mod format;
 mod house;
 mod load;
 mod logging;
+mod opt_out_file;
 mod own_views;
 mod problem;
 mod query;

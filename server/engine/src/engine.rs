@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use cordon_agreements::Permit;
+use cordon_agreements::{OptOuts as OptOutRule, Permit};
 use cordon_catalogue::{Catalogue, TableName};
 use cordon_disclosure::{
     AuditEvent, AuditOutcome, Code, Fingerprint, Ledger, Outcome, Question, Scope, Timestamp,
@@ -26,7 +26,7 @@ use crate::authorise::authorise;
 use crate::execute::{self, Given};
 use crate::failure;
 use crate::guard::{self, Cut, GuardedPlan, Step};
-use crate::opt_outs::OptOutList;
+use crate::opt_outs::{OptOutList, OptOuts};
 use crate::{finish, functions, parse, session, views};
 
 /// Limits of one server. Defaults suit two cores and a few gigabytes.
@@ -45,7 +45,7 @@ pub struct EngineSettings {
     /// Queries planned or executed at once; others wait.
     pub concurrency: usize,
     /// Persons who opted out: left out of everything where the agreement says so.
-    pub opt_outs: OptOutList,
+    pub opt_outs: Arc<OptOuts>,
     /// Where the analyst's own work is read from (`my.queries` and the like).
     pub own_views: Option<Arc<dyn OwnViews>>,
 }
@@ -100,6 +100,7 @@ struct Planned {
     guarded: GuardedPlan,
     prepared: Prepared,
     pinned: Arc<Pinned>,
+    opt_outs: OptOutList,
 }
 
 impl Default for EngineSettings {
@@ -112,7 +113,7 @@ impl Default for EngineSettings {
             spill_dir: std::env::temp_dir().join("cordon-spill"),
             deadline: Duration::from_secs(120),
             concurrency: threads * 2,
-            opt_outs: OptOutList::default(),
+            opt_outs: Arc::default(),
             own_views: None,
         }
     }
@@ -267,9 +268,14 @@ impl Inner {
     async fn plan(self: &Arc<Self>, sql: &SubmittedSql, bound: bool) -> Result<Planned, Stop> {
         let pinned = self.store.pin(&AsOf::Latest).await.map_err(|e| failure::store(&e))?;
         let pinned = Arc::new(pinned);
+        let opt_outs = match sql.permit.opt_outs() {
+            OptOutRule::Applied => self.settings.opt_outs.list(&self.store).await,
+            OptOutRule::NotApplied => Ok(OptOutList::default()),
+        };
+        let opt_outs = opt_outs.map_err(|e| failure::store(&e))?;
         let (inner, sql) = (Arc::clone(self), sql.clone());
         // Planning does not yield: it runs on a thread that serves nobody else.
-        tokio::task::spawn_blocking(move || inner.plan_now(&sql, bound, pinned))
+        tokio::task::spawn_blocking(move || inner.plan_now(&sql, bound, pinned, opt_outs))
             .await
             .map_err(|_| failure::internal("a panic in planning"))?
     }
@@ -279,6 +285,7 @@ impl Inner {
         sql: &SubmittedSql,
         bound: bool,
         pinned: Arc<Pinned>,
+        opt_outs: OptOutList,
     ) -> Result<Planned, Stop> {
         let query = parse::parse(&sql.text)?;
         let query = if bound || sql.parameters.is_some() {
@@ -301,7 +308,7 @@ impl Inner {
             pinned: &pinned,
             state: &self.state,
             partitions: self.settings.threads.max(1),
-            opt_outs: &self.settings.opt_outs,
+            opt_outs: &opt_outs,
         };
         let guarded = guard::guard(&authorised, &world)?;
         let schema = finish::advertised(&guarded, sql.options);
@@ -312,7 +319,7 @@ impl Inner {
             .map(|(n, t)| Field::new(n.to_string(), t.clone().unwrap_or(DataType::Null), true))
             .collect::<Vec<_>>();
         let prepared = Prepared { schema, parameters: Arc::new(Schema::new(parameters)) };
-        Ok(Planned { guarded, prepared, pinned })
+        Ok(Planned { guarded, prepared, pinned, opt_outs })
     }
 
     /// execute, release, finish.
@@ -325,14 +332,15 @@ impl Inner {
     ) -> Result<Answer, Stop> {
         let started = Instant::now();
         let _slot = self.slot(started, cancel).await?;
-        let Planned { guarded, prepared, pinned } = self.plan(sql, true).await?;
+        let Planned { guarded, prepared, pinned, opt_outs } = self.plan(sql, true).await?;
         *versions = pinned.fingerprint();
         let mut given = Given::default();
         let mut extra = Vec::new();
         for step in &guarded.steps {
             match step {
                 Step::Cut(cut) => {
-                    let question = self.question(query_id, sql, cut, &given, versions);
+                    let question =
+                        self.question(query_id, sql, cut, &given, versions, opt_outs.digest());
                     let profile = sql.permit.profile().as_ref().clone();
                     let work = execute::cut(
                         cut,
@@ -412,6 +420,7 @@ impl Inner {
         cut: &Cut,
         given: &Given,
         versions: &str,
+        opt_outs: &str,
     ) -> Question {
         let mut digest = Sha256::new();
         let mut part = |text: &str| {
@@ -420,7 +429,7 @@ impl Inner {
         };
         part(versions);
         part(&sql.permit.fingerprint());
-        part(&self.settings.opt_outs.digest());
+        part(opt_outs);
         part(&cut.inner.display_indent_schema().to_string());
         part(&format!("{:?}", cut.measures));
         part(&cut.domain.as_ref().map(|d| format!("{:?}", d.sets)).unwrap_or_default());
@@ -439,7 +448,7 @@ impl Inner {
             scope: Scope(format!(
                 "{versions} {:?} {} {}",
                 sql.permit.opt_outs(),
-                self.settings.opt_outs.digest(),
+                opt_outs,
                 sql.permit.profile().name()
             )),
             fingerprint: Fingerprint(digest.finalize().into()),

@@ -25,4 +25,4 @@ mod views;
 
 pub use answer::{Answer, Failure, Note, Prepared, Stop};
 pub use engine::{Engine, EngineSettings, OwnViews, QueryOptions, SubmittedSql};
-pub use opt_outs::OptOutList;
+pub use opt_outs::OptOuts;

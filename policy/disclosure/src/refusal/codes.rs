@@ -428,9 +428,9 @@ impl Code {
             },
             Code::TooManyBranches => &Page {
                 id: "CORDON-D119",
-                title: "OR lists people",
-                rule: "at most 4 OR branches that each combine three or more columns: longer lists name people",
-                remedy: "use IN on one column, or join a reference table",
+                title: "A list of people",
+                rule: "at most 4 combinations of three or more columns are put together, by OR, NOT, CASE, UNION ALL or figures per person: longer lists name people",
+                remedy: "use IN on one column, join a reference table, or ask for the figures side by side",
                 example: "five branches `(sex = '1' AND startage = 40 AND procode3 = 'RX1') OR ...`",
             },
             Code::TooManyKeys => &Page {

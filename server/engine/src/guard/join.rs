@@ -6,6 +6,7 @@ use cordon_disclosure::{Code, Refusal};
 use datafusion::common::{Column, JoinConstraint, JoinType, NullEquality};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection};
 
+use super::listing::Chosen;
 use super::person::is_pseudonym;
 use super::relation::{Facts, Figure, Kind, Open, Personal, Rel};
 use super::{Guard, internal, renamed, total};
@@ -91,8 +92,50 @@ impl Guard<'_> {
         if matches!(j.join_type, JoinType::Inner | JoinType::Right | JoinType::RightSemi) {
             restrictions.extend(r.restrictions);
         }
-        let kind = Personal { base, one_per_person, limited: false, restrictions };
-        self.build(j, left, right, side, kind)
+        let met = self.met(j, &left, &right)?;
+        let other = match side {
+            Side::Left => met.clone().and(&r.chosen),
+            Side::Right => met.clone().and(&l.chosen),
+        };
+        let own = match side {
+            Side::Left => l.chosen,
+            Side::Right => r.chosen,
+        };
+        let chosen = self.chosen_by(j, own, &other)?;
+        let kind = Personal { base, one_per_person, limited: false, restrictions, chosen };
+        self.build(j, left, right, side, kind, &other)
+    }
+
+    /// What a join matches rows by, beside the person.
+    fn met(&mut self, j: &Join, left: &Rel, right: &Rel) -> Result<Chosen, Refusal> {
+        let mut met = Chosen::default();
+        for (l, r) in &j.on {
+            if is_pseudonym(l, left) && is_pseudonym(r, right) {
+                continue;
+            }
+            let facts = self.join_key(l, left, r, right)?;
+            met.by(&l.clone().eq(r.clone()), &facts.tested);
+        }
+        if let Some(filter) = &j.filter {
+            let both = both_sides(left, right)?;
+            let facts = self.read(&both, |language| language.condition(filter))?;
+            met.by(filter, &facts.tested);
+        }
+        Ok(met)
+    }
+
+    /// What the rows that a join keeps were chosen by. To exclude by a combination is to list it.
+    fn chosen_by(&mut self, j: &Join, own: Chosen, other: &Chosen) -> Result<Chosen, Refusal> {
+        match j.join_type {
+            JoinType::LeftAnti | JoinType::RightAnti => {
+                self.listed.put(other.test(self.catalogue), self.spots)?;
+                Ok(own)
+            }
+            JoinType::Left | JoinType::Right | JoinType::LeftMark | JoinType::RightMark => Ok(own),
+            JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi | JoinType::Full => {
+                Ok(own.and(other))
+            }
+        }
     }
 
     /// One side is patients': the other is joined on a whole key of its own, so that no patient's row repeats.
@@ -158,7 +201,7 @@ impl Guard<'_> {
                 if open.find(c).is_some_and(|(_, f)| f.origin.is_some() || o.released))
         });
         let own: Vec<&Expr> = j.on.iter().map(|(l, r)| if personal_left { l } else { r }).collect();
-        if spelled && self.read(personal, |l| Ok(l.width(&own)))? >= super::language::WIDE {
+        if spelled && self.read(personal, |l| Ok(l.width(&own)))? >= super::listing::WIDE {
             return Err(self.refuse(
                 Code::TooManyBranches,
                 "a computed list is joined with three or more columns of patients",
@@ -168,7 +211,9 @@ impl Guard<'_> {
             self.one_row_joins = true;
         }
         let side = if personal_left { Side::Left } else { Side::Right };
-        self.build(j, left, right, side, Personal { limited: false, ..p })
+        let met = self.met(j, &left, &right)?;
+        let chosen = self.chosen_by(j, p.chosen, &met)?;
+        self.build(j, left, right, side, Personal { limited: false, chosen, ..p }, &met)
     }
 
     fn build(
@@ -178,11 +223,21 @@ impl Guard<'_> {
         right: Rel,
         side: Side,
         kind: Personal,
+        other: &Chosen,
     ) -> Result<Rel, Refusal> {
-        for (l, r) in &j.on {
-            self.join_key(l, &left, r, &right)?;
+        let mut joined = joined_columns(j, &left, &right);
+        // Whether a row of the other side was found tells what that side was chosen by.
+        let telling = match (j.join_type, &side) {
+            (JoinType::LeftMark | JoinType::RightMark, _) => {
+                joined.len().saturating_sub(1)..joined.len()
+            }
+            (JoinType::Left | JoinType::Right, Side::Left) => left.columns.len()..joined.len(),
+            (JoinType::Left | JoinType::Right, Side::Right) => 0..left.columns.len(),
+            _ => 0..0,
+        };
+        for facts in joined.get_mut(telling).unwrap_or_default() {
+            *facts = facts.clone().chosen(other, self.catalogue);
         }
-        let joined = joined_columns(j, &left, &right);
         let person = match side {
             Side::Left => left.person(),
             Side::Right => right.person(),
@@ -195,7 +250,7 @@ impl Guard<'_> {
         self.finish_join(j, plan, visible, joined, person, kind)
     }
 
-    /// The columns in the order of the original, the person last; the join's own condition checked.
+    /// The columns in the order of the original, the person last.
     fn finish_join(
         &mut self,
         j: &Join,
@@ -218,7 +273,7 @@ impl Guard<'_> {
     }
 
     /// Equalities between keys of the same kind, or between ordinary expressions.
-    fn join_key(&mut self, l: &Expr, left: &Rel, r: &Expr, right: &Rel) -> Result<(), Refusal> {
+    fn join_key(&mut self, l: &Expr, left: &Rel, r: &Expr, right: &Rel) -> Result<Facts, Refusal> {
         let side = |guard: &mut Self, e: &Expr, rel: &Rel| match rel.kind {
             Kind::Personal(_) => guard.read(rel, |language| language.facts(e)),
             Kind::Open(_) => guard.open_facts(e, rel),
@@ -229,12 +284,12 @@ impl Guard<'_> {
             self.read(left, |language| language.not_a_key(l, &lf))?;
             self.read(right, |language| language.not_a_key(r, &rf))?;
         }
-        Ok(())
+        Ok(Facts::merged([&lf, &rf]))
     }
 
-    /// The join itself over rebuilt inputs; its condition is read over both sides at once.
+    /// The join itself over rebuilt inputs.
     fn node(
-        &mut self,
+        &self,
         j: &Join,
         left: Rel,
         right: Rel,
@@ -257,30 +312,12 @@ impl Guard<'_> {
                     ))
                 })
                 .collect::<Result<Vec<_>, Refusal>>()?;
-        let schema = datafusion::logical_expr::build_join_schema(
-            left.plan.schema(),
-            right.plan.schema(),
-            &JoinType::Inner,
-        )
-        .map_err(internal)?;
         // Null never equals null between persons, and NOT IN is not turned around by a record without one.
         let by_person = j.on.iter().any(|(l, r)| is_pseudonym(l, &left) && is_pseudonym(r, &right));
         let filter = match &j.filter {
             Some(filter) if personal => {
-                let columns = both_sides(&left, &right);
-                let empty = LogicalPlan::EmptyRelation(datafusion::logical_expr::EmptyRelation {
-                    produce_one_row: false,
-                    schema: Arc::new(schema.clone()),
-                });
-                let kind = Kind::Personal(Personal {
-                    base: None,
-                    one_per_person: false,
-                    limited: false,
-                    restrictions: vec![],
-                });
-                let both = Rel { plan: empty, columns, kind };
-                self.read(&both, |language| language.condition(filter))?;
-                Some(total::total(filter.clone(), &schema).map_err(internal)?)
+                let both = both_sides(&left, &right)?;
+                Some(total::total(filter.clone(), both.plan.schema()).map_err(internal)?)
             }
             other => other.clone(),
         };
@@ -390,8 +427,15 @@ fn visible_columns(j: &Join, left: &Rel, right: &Rel) -> Vec<Expr> {
     }
 }
 
-/// Facts of both sides in the order of an inner join's schema, hidden persons included.
-fn both_sides(left: &Rel, right: &Rel) -> Vec<Facts> {
+/// Both sides as one relation, in the order of an inner join's schema, hidden persons included: what the
+/// join's own condition is read over.
+fn both_sides(left: &Rel, right: &Rel) -> Result<Rel, Refusal> {
+    let schema = datafusion::logical_expr::build_join_schema(
+        left.plan.schema(),
+        right.plan.schema(),
+        &JoinType::Inner,
+    )
+    .map_err(internal)?;
     let side = |rel: &Rel| {
         let hidden = rel.plan.schema().fields().len().saturating_sub(rel.columns.len());
         rel.columns
@@ -400,5 +444,10 @@ fn both_sides(left: &Rel, right: &Rel) -> Vec<Facts> {
             .chain(std::iter::repeat_n(Facts::default(), hidden))
             .collect::<Vec<_>>()
     };
-    side(left).into_iter().chain(side(right)).collect()
+    let columns = side(left).into_iter().chain(side(right)).collect();
+    let plan = LogicalPlan::EmptyRelation(datafusion::logical_expr::EmptyRelation {
+        produce_one_row: false,
+        schema: Arc::new(schema),
+    });
+    Ok(Rel { plan, columns, kind: Kind::Personal(Personal::default()) })
 }

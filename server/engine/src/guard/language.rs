@@ -4,32 +4,26 @@
 //! constants, bands by CASE. No modulus, hash, bits, middle of a string or non-linear arithmetic: those
 //! draw arbitrary subsets. What is not known here is refused.
 
-use std::collections::BTreeSet;
-
 use arrow_schema::DataType;
+use cordon_catalogue::Catalogue;
 use cordon_disclosure::{Code, Refusal};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{Case, InList, Like, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
+use super::listing::{self, Listed};
 use super::relation::{ColumnClass, Facts, Number, Rel};
 use crate::authorise::span_place;
 use crate::functions;
 use crate::parse::{Spots, shorten};
 
-/// Most OR branches that each combine three or more columns: longer lists name people.
-const MAX_BRANCHES: usize = 4;
-/// From how many columns on a combination is close to naming a person.
-pub(crate) const WIDE: usize = 3;
-
 /// Reads expressions over one relation of patients' rows.
 pub(crate) struct Language<'a> {
     pub(crate) rel: &'a Rel,
     pub(crate) spots: &'a Spots,
-    /// OR branches of three and more columns, over the whole statement.
-    pub(crate) branches: &'a mut usize,
-    /// Catalogue lists: which list a column is a position of.
-    pub(crate) list_of: &'a dyn Fn(&super::relation::Origin) -> Option<String>,
+    /// Combinations of three and more columns, over the whole statement.
+    pub(crate) listed: &'a mut Listed,
+    pub(crate) catalogue: &'a Catalogue,
 }
 
 type Answer<T> = Result<T, Refusal>;
@@ -38,8 +32,35 @@ impl Language<'_> {
     /// What an expression says, or why it may not stand over patients' rows. A pseudonym or record key
     /// passes only as a bare column: the caller knows whether it may stand there.
     pub(crate) fn facts(&mut self, expr: &Expr) -> Answer<Facts> {
+        let facts = self.read(expr)?;
+        self.listing(expr, facts)
+    }
+
+    /// Like [`Self::facts`], where a pseudonym or record key may not stand.
+    pub(crate) fn value(&mut self, expr: &Expr) -> Answer<Facts> {
+        let facts = self.read_value(expr)?;
+        self.listing(expr, facts)
+    }
+
+    /// A condition that rows are chosen by.
+    pub(crate) fn condition(&mut self, expr: &Expr) -> Answer<Facts> {
+        let facts = self.value(expr)?;
+        self.listed.put(listing::tests_beside(self.catalogue, self.rel, expr), self.spots)?;
+        Ok(facts)
+    }
+
+    /// Counts the combinations that an expression puts together.
+    fn listing(&mut self, expr: &Expr, facts: Facts) -> Answer<Facts> {
+        let tests = listing::tests(self.catalogue, self.rel, expr);
+        if tests.len() > 1 {
+            self.listed.put(tests.iter().cloned(), self.spots)?;
+        }
+        Ok(Facts { tests, ..facts })
+    }
+
+    fn read(&mut self, expr: &Expr) -> Answer<Facts> {
         match expr {
-            Expr::Alias(a) => self.facts(&a.expr),
+            Expr::Alias(a) => self.read(&a.expr),
             Expr::Column(c) => self.column(c),
             Expr::Literal(value, _) => Ok(Facts::constant(literal_number(value))),
             // Parameters of a statement that is only prepared: any constant.
@@ -52,18 +73,22 @@ impl Language<'_> {
             | Expr::IsUnknown(e)
             | Expr::IsNotTrue(e)
             | Expr::IsNotFalse(e)
-            | Expr::IsNotUnknown(e) => Ok(self.value(e)?.flag()),
+            | Expr::IsNotUnknown(e) => Ok(self.read_value(e)?.flag()),
             Expr::IsNull(e) | Expr::IsNotNull(e) => {
                 // Whether a joined row was found is no value of it.
-                let inner = self.facts(e)?;
+                let inner = self.read(e)?;
                 Ok(Facts { class: ColumnClass::Plain, ..inner }.flag())
             }
             Expr::Negative(e) => {
-                let inner = self.value(e)?;
+                let inner = self.read_value(e)?;
                 Ok(Facts { origin: None, number: Number::Other, ..inner })
             }
             Expr::Between(b) => {
-                let parts = [self.value(&b.expr)?, self.value(&b.low)?, self.value(&b.high)?];
+                let parts = [
+                    self.read_value(&b.expr)?,
+                    self.read_value(&b.low)?,
+                    self.read_value(&b.high)?,
+                ];
                 Ok(Facts::merged(&parts).flag())
             }
             Expr::InList(l) => self.in_list(l),
@@ -87,17 +112,9 @@ impl Language<'_> {
         }
     }
 
-    /// Like [`Self::facts`], where a pseudonym or record key may not stand.
-    pub(crate) fn value(&mut self, expr: &Expr) -> Answer<Facts> {
-        let facts = self.facts(expr)?;
+    fn read_value(&mut self, expr: &Expr) -> Answer<Facts> {
+        let facts = self.read(expr)?;
         self.not_a_key(expr, &facts)?;
-        Ok(facts)
-    }
-
-    /// A condition: checked as a value, and its OR branches counted.
-    pub(crate) fn condition(&mut self, expr: &Expr) -> Answer<Facts> {
-        let facts = self.value(expr)?;
-        self.count_branches(expr)?;
         Ok(facts)
     }
 
@@ -141,7 +158,7 @@ impl Language<'_> {
         let whole = Expr::BinaryExpr(b.clone());
         match b.op {
             Operator::And | Operator::Or => {
-                let parts = [self.value(&b.left)?, self.value(&b.right)?];
+                let parts = [self.read_value(&b.left)?, self.read_value(&b.right)?];
                 Ok(Facts::merged(&parts).flag())
             }
             Operator::Eq
@@ -152,7 +169,7 @@ impl Language<'_> {
             | Operator::GtEq
             | Operator::IsDistinctFrom
             | Operator::IsNotDistinctFrom => {
-                let parts = [self.facts(&b.left)?, self.facts(&b.right)?];
+                let parts = [self.read(&b.left)?, self.read(&b.right)?];
                 if parts[0].class != parts[1].class || b.op != Operator::Eq {
                     self.not_a_key(&b.left, &parts[0])?;
                     self.not_a_key(&b.right, &parts[1])?;
@@ -163,7 +180,7 @@ impl Language<'_> {
                 self.arithmetic(b, &whole)
             }
             Operator::StringConcat => {
-                let parts = [self.value(&b.left)?, self.value(&b.right)?];
+                let parts = [self.read_value(&b.left)?, self.read_value(&b.right)?];
                 Ok(Facts::merged(&parts))
             }
             _ => {
@@ -173,7 +190,7 @@ impl Language<'_> {
     }
 
     fn arithmetic(&mut self, b: &BinaryExpr, whole: &Expr) -> Answer<Facts> {
-        let (left, right) = (self.value(&b.left)?, self.value(&b.right)?);
+        let (left, right) = (self.read_value(&b.left)?, self.read_value(&b.right)?);
         let merged = Facts::merged([&left, &right]);
         let scaling = matches!(b.op, Operator::Multiply | Operator::Divide);
         if b.op == Operator::Divide && !right.constant {
@@ -218,7 +235,7 @@ impl Language<'_> {
 
     fn like(&mut self, l: &Like) -> Answer<Facts> {
         let whole = Expr::Like(l.clone());
-        let inner = self.value(&l.expr)?;
+        let inner = self.read_value(&l.expr)?;
         let pattern = match unaliased(&l.pattern) {
             Expr::Literal(v, _) => v.try_as_str().flatten().map(str::to_owned),
             Expr::Placeholder(_) => Some(String::new()),
@@ -237,18 +254,13 @@ impl Language<'_> {
     }
 
     fn in_list(&mut self, l: &InList) -> Answer<Facts> {
-        let mut parts = vec![self.value(&l.expr)?];
+        let mut parts = vec![self.read_value(&l.expr)?];
         for item in &l.list {
-            let item_facts = self.value(item)?;
+            let item_facts = self.read_value(item)?;
             if !item_facts.constant {
                 return Err(self.outside("an IN list over patients' rows holds constants", item));
             }
             parts.push(item_facts);
-        }
-        // A list over several columns strung together is the same as that many OR branches.
-        if self.width(&[&l.expr]) >= WIDE {
-            *self.branches += l.list.len();
-            self.few_branches()?;
         }
         Ok(Facts::merged(&parts).flag())
     }
@@ -256,18 +268,15 @@ impl Language<'_> {
     fn case(&mut self, c: &Case) -> Answer<Facts> {
         let mut conditions = Vec::new();
         if let Some(base) = &c.expr {
-            conditions.push(self.value(base)?);
+            conditions.push(self.read_value(base)?);
         }
         let mut values = Vec::new();
         for (when, then) in &c.when_then_expr {
-            conditions.push(self.condition(when)?);
-            self.branch(
-                &c.expr.iter().map(|e| e.as_ref()).chain([when.as_ref()]).collect::<Vec<_>>(),
-            )?;
-            values.push(self.facts(then)?);
+            conditions.push(self.read_value(when)?);
+            values.push(self.read(then)?);
         }
         if let Some(otherwise) = &c.else_expr {
-            values.push(self.facts(otherwise)?);
+            values.push(self.read(otherwise)?);
         }
         // A key inside CASE stays a key: `count(distinct case when … then pseudo_hesid end)`.
         let class = values
@@ -315,7 +324,7 @@ impl Language<'_> {
     }
 
     fn cast(&mut self, inner: &Expr, to: &DataType) -> Answer<Facts> {
-        let facts = self.facts(inner)?;
+        let facts = self.read(inner)?;
         if facts.class != ColumnClass::Plain {
             self.not_a_key(inner, &facts)?;
         }
@@ -358,7 +367,7 @@ impl Language<'_> {
         }
         let mut parts = Vec::new();
         for arg in &f.args {
-            parts.push(self.value(arg)?);
+            parts.push(self.read_value(arg)?);
         }
         let constant_from = |from: usize| parts.iter().skip(from).all(|p| p.constant);
         let fits = match name {
@@ -395,59 +404,11 @@ impl Language<'_> {
         Ok(Facts { number, ..merged })
     }
 
-    /// Counts the OR branches of three and more columns, those of one code list being one column.
-    fn count_branches(&mut self, expr: &Expr) -> Answer<()> {
-        let mut pending = vec![expr];
-        while let Some(e) = pending.pop() {
-            match unaliased(e) {
-                Expr::BinaryExpr(b) if b.op == Operator::Or => {
-                    for side in [&*b.left, &*b.right] {
-                        if !matches!(unaliased(side), Expr::BinaryExpr(inner) if inner.op == Operator::Or)
-                        {
-                            self.branch(&[side])?;
-                        }
-                        pending.push(side);
-                    }
-                }
-                Expr::BinaryExpr(b) => pending.extend([&*b.left, &*b.right]),
-                Expr::Not(inner) => pending.push(inner),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// One branch of an OR, or one WHEN of a CASE.
-    pub(crate) fn branch(&mut self, side: &[&Expr]) -> Answer<()> {
-        if self.width(side) >= WIDE {
-            *self.branches += 1;
-        }
-        self.few_branches()
-    }
-
     /// How many columns expressions are computed from, those of one code list being one.
     pub(crate) fn width(&self, exprs: &[&Expr]) -> usize {
-        let mut columns = BTreeSet::new();
-        for column in exprs.iter().flat_map(|e| e.column_refs()) {
-            if let Some((_, facts)) = self.rel.find(column) {
-                for origin in &facts.sources {
-                    let name = (self.list_of)(origin).unwrap_or_else(|| origin.1.to_string());
-                    columns.insert((origin.0.clone(), name));
-                }
-            }
-        }
-        columns.len()
-    }
-
-    fn few_branches(&self) -> Answer<()> {
-        if *self.branches > MAX_BRANCHES {
-            return Err(Refusal::new(
-                Code::TooManyBranches,
-                "OR lists more than 4 combinations of three or more columns",
-            )
-            .at(self.spots.first("or")));
-        }
-        Ok(())
+        let columns = exprs.iter().flat_map(|e| e.column_refs());
+        let facts = columns.filter_map(|c| self.rel.find(c));
+        listing::width(self.catalogue, facts.flat_map(|(_, facts)| &facts.sources))
     }
 }
 

@@ -104,7 +104,7 @@ impl Guard<'_> {
         }
         let mut conditions = Vec::new();
         if let Some(filter) = &f.params.filter {
-            self.read(input, |l| l.condition(filter))?;
+            self.read(input, |l| l.value(filter))?;
             conditions.push(filter.as_ref().clone());
         }
         let Some(arg) = f.params.args.first() else {

@@ -6,6 +6,7 @@
 mod cut;
 mod join;
 mod language;
+mod listing;
 mod measures;
 mod open;
 mod person;
@@ -35,6 +36,7 @@ use datafusion::optimizer::{
 
 pub(crate) use cut::{Cut, Domain};
 use language::{Language, unaliased};
+use listing::Listed;
 pub(crate) use relation::Figure;
 use relation::{Facts, Kind, Origin, Rel};
 
@@ -86,7 +88,7 @@ pub(crate) struct Guard<'a> {
     steps: Vec<Step>,
     cuts: usize,
     names: usize,
-    branches: usize,
+    listed: Listed,
     one_row_joins: bool,
 }
 
@@ -106,7 +108,7 @@ pub(crate) fn guard(
         steps: Vec::new(),
         cuts: 0,
         names: 0,
-        branches: 0,
+        listed: Listed::default(),
         one_row_joins: false,
     };
     let top = guard.whole(authorised.plan.clone())?;
@@ -324,10 +326,11 @@ impl Guard<'_> {
             return self.open_node(&LogicalPlan::Filter(f.clone()), vec![input]);
         }
         self.not_limited(&input)?;
-        self.read(&input, |l| l.condition(&f.predicate))?;
+        let facts = self.read(&input, |l| l.condition(&f.predicate))?;
         let found = restrictions(&f.predicate, &input);
         if let Kind::Personal(p) = &mut input.kind {
             p.restrictions.extend(found);
+            p.chosen.by(&f.predicate, &facts.tested);
         }
         let predicate = total::total(f.predicate.clone(), input.plan.schema()).map_err(internal)?;
         let plan = Filter::try_new(predicate, Arc::new(input.plan))
@@ -350,15 +353,12 @@ impl Guard<'_> {
         rel: &Rel,
         check: impl FnOnce(&mut Language<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let catalogue = self.catalogue;
-        let list_of = move |origin: &Origin| {
-            catalogue
-                .table(&origin.0)
-                .and_then(|t| t.column(origin.1.as_str()))
-                .and_then(|c| c.list.clone())
+        let mut language = Language {
+            rel,
+            spots: self.spots,
+            listed: &mut self.listed,
+            catalogue: self.catalogue,
         };
-        let mut language =
-            Language { rel, spots: self.spots, branches: &mut self.branches, list_of: &list_of };
         check(&mut language)
     }
 

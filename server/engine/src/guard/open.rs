@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::language::unaliased;
+use super::listing::Chosen;
 use super::relation::{Facts, Figure, Kind, Open, Personal, Rel};
 use super::{Guard, internal, renamed, total};
 use crate::functions;
@@ -168,6 +169,10 @@ impl Guard<'_> {
                 .at(self.spots.only("union")));
             }
         }
+        // Branches are put together as OR puts conditions together.
+        let branches = inputs.iter().filter_map(|r| r.personal().map(|p| &p.chosen));
+        let (chosen, tests) = Chosen::united(branches, self.catalogue);
+        self.listed.put(tests, self.spots)?;
         // The branches' persons get one name.
         let hidden = self.hidden_name();
         let mut plans = Vec::new();
@@ -192,6 +197,7 @@ impl Guard<'_> {
             one_per_person: false,
             limited: false,
             restrictions: vec![],
+            chosen,
         });
         Ok(Rel { plan: LogicalPlan::Union(union), columns, kind })
     }

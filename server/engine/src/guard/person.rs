@@ -64,7 +64,7 @@ impl Guard<'_> {
         below.extend((0..width).map(|i| input.column(i)));
         let one_per_person = sets.is_none()
             && columns.iter().take(groups.len()).all(|f| f.class == ColumnClass::Pseudonym);
-        let restrictions = input.personal().map(|p| p.restrictions.clone()).unwrap_or_default();
+        let before = input.personal().cloned().unwrap_or_default();
         let lower = Projection::try_new(below, Arc::new(input.plan))
             .map(LogicalPlan::Projection)
             .map_err(internal)?;
@@ -111,7 +111,7 @@ impl Guard<'_> {
             .map(LogicalPlan::Projection)
             .map_err(internal)?;
         let kind =
-            Kind::Personal(Personal { base: None, one_per_person, limited: false, restrictions });
+            Kind::Personal(Personal { base: None, one_per_person, limited: false, ..before });
         Ok(Rel { plan, columns, kind })
     }
 
@@ -133,17 +133,18 @@ impl Guard<'_> {
         }
         let counts = name == "count";
         let mut args = Vec::new();
-        let mut first = Facts::default();
-        for (n, arg) in f.params.args.iter().enumerate() {
-            let facts = self.read(input, |l| if counts { l.facts(arg) } else { l.value(arg) })?;
+        let mut parts = Vec::new();
+        let mut chosen = input.personal().map(|p| p.chosen.clone()).unwrap_or_default();
+        for arg in &f.params.args {
+            parts.push(self.read(input, |l| if counts { l.facts(arg) } else { l.value(arg) })?);
             args.push(total::total(arg.clone(), input.plan.schema()).map_err(internal)?);
-            if n == 0 {
-                first = facts;
-            }
         }
+        let first = parts.first().cloned().unwrap_or_default();
         let filter = match &f.params.filter {
             Some(filter) => {
-                self.read(input, |l| l.condition(filter))?;
+                let facts = self.read(input, |l| l.value(filter))?;
+                chosen.by(filter, &facts.tested);
+                parts.push(facts);
                 Some(Box::new(
                     total::total(filter.as_ref().clone(), input.plan.schema()).map_err(internal)?,
                 ))
@@ -152,13 +153,22 @@ impl Guard<'_> {
         };
         let mut order_by = f.params.order_by.clone();
         for sort in &mut order_by {
-            self.read(input, |l| l.facts(&sort.expr))?;
+            parts.push(self.read(input, |l| l.facts(&sort.expr))?);
             sort.expr = total::total(sort.expr.clone(), input.plan.schema()).map_err(internal)?;
         }
         let data_type = expr.get_type(input.plan.schema()).unwrap_or(DataType::Null);
         let number = if data_type.is_numeric() { Number::Derived } else { Number::Other };
-        let facts =
-            Facts { class: ColumnClass::Plain, origin: None, number, constant: false, ..first };
+        let Facts { tested, tests, .. } = Facts::merged(&parts);
+        let facts = Facts {
+            class: ColumnClass::Plain,
+            origin: None,
+            number,
+            constant: false,
+            tested,
+            tests,
+            ..first
+        }
+        .chosen(&chosen, self.catalogue);
         let params = AggregateFunctionParams {
             args,
             distinct: f.params.distinct,
@@ -214,9 +224,10 @@ impl Guard<'_> {
             let mut parts = Vec::new();
             let mut made_total =
                 |guard: &mut Self, e: &Expr, key_allowed: bool| -> Result<Expr, Refusal> {
-                    let facts = guard
-                        .read(&input, |l| if key_allowed { l.facts(e) } else { l.value(e) })?;
-                    parts.push(facts);
+                    parts.push(
+                        guard
+                            .read(&input, |l| if key_allowed { l.facts(e) } else { l.value(e) })?,
+                    );
                     total::total(e.clone(), input.plan.schema()).map_err(internal)
                 };
             let mut partition_by = vec![Expr::Column(person.clone())];
@@ -235,16 +246,21 @@ impl Guard<'_> {
                 arguments.push(self.read(&input, |l| l.facts(e))?);
                 args.push(total::total(e.clone(), input.plan.schema()).map_err(internal)?);
             }
+            let mut chosen = input.personal().map(|p| p.chosen.clone()).unwrap_or_default();
             let filter = match &p.filter {
                 Some(e) => {
-                    self.read(&input, |l| l.condition(e))?;
+                    let facts = self.read(&input, |l| l.value(e))?;
+                    chosen.by(e, &facts.tested);
+                    parts.push(facts);
                     Some(Box::new(
                         total::total(e.as_ref().clone(), input.plan.schema()).map_err(internal)?,
                     ))
                 }
                 None => None,
             };
-            columns.push(self.window_facts(&name, expr, &input, &arguments)?);
+            let facts = self.window_facts(&name, expr, &input, &arguments)?;
+            let Facts { tested, tests, .. } = Facts::merged(parts.iter().chain(&arguments));
+            columns.push(Facts { tested, tests, ..facts }.chosen(&chosen, self.catalogue));
             let params = WindowFunctionParams {
                 args,
                 partition_by,

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use cordon_catalogue::{ColumnName, TableName};
+use cordon_catalogue::{Catalogue, ColumnName, TableName};
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlan};
+
+use super::listing::{Chosen, Test};
 
 /// A column of the catalogue.
 pub(crate) type Origin = (TableName, ColumnName);
@@ -31,7 +33,7 @@ pub(crate) enum Kind {
 }
 
 /// Rows of patients.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Personal {
     /// The base table whose rows these are, each at most once; none when rows may repeat.
     pub(crate) base: Option<TableName>,
@@ -42,6 +44,8 @@ pub(crate) struct Personal {
     /// Filters on one catalogued column each, as `(column, predicate over a column of that name)`: they
     /// tell which values of a public domain the text itself excludes.
     pub(crate) restrictions: Vec<(Origin, Expr)>,
+    /// Every condition that rows were chosen by.
+    pub(crate) chosen: Chosen,
 }
 
 /// Rows that anybody may see who sees the answer.
@@ -64,6 +68,10 @@ pub(crate) struct Facts {
     pub(crate) origin: Option<Origin>,
     /// Every catalogued column it was computed from.
     pub(crate) sources: BTreeSet<Origin>,
+    /// Every catalogued column it tells something about: its sources, and what its rows were chosen by.
+    pub(crate) tested: BTreeSet<Origin>,
+    /// The combinations of three and more columns it tells of.
+    pub(crate) tests: BTreeSet<Test>,
     /// What a sum of it would be.
     pub(crate) number: Number,
     /// Whether it is or was computed from a released figure.
@@ -159,11 +167,20 @@ impl Facts {
         Self { constant: true, number, ..Self::default() }
     }
 
+    /// Tells also of what its rows were chosen by.
+    pub(crate) fn chosen(mut self, chosen: &Chosen, catalogue: &Catalogue) -> Self {
+        self.tested.extend(chosen.columns().iter().cloned());
+        self.tests.extend(chosen.test(catalogue));
+        self
+    }
+
     /// The union of what several parts were computed from; says nothing else.
     pub(crate) fn merged<'a>(parts: impl IntoIterator<Item = &'a Facts>) -> Self {
         let mut all = Self { constant: true, ..Self::default() };
         for part in parts {
             all.sources.extend(part.sources.iter().cloned());
+            all.tested.extend(part.tested.iter().cloned());
+            all.tests.extend(part.tests.iter().cloned());
             all.constant &= part.constant;
             all.singles_out |= part.singles_out;
             if part.figure != Figure::No {

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use cordon_agreements::OptOuts;
 use cordon_catalogue::{Class, Domain, TableDescription, TableKind};
 use cordon_disclosure::{Code, Refusal};
 use cordon_store::{ANONYMOUS, PERSON};
@@ -14,6 +13,7 @@ use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableScan, binary_expr, col, lit,
 };
 
+use super::listing::Chosen;
 use super::relation::{ColumnClass, Facts, Kind, Number, Open, Personal, Rel};
 use super::{Guard, internal};
 use crate::authorise::{Granted, OwnView};
@@ -83,9 +83,14 @@ impl Guard<'_> {
         let columns = table
             .columns
             .iter()
-            .map(|c| Facts {
-                origin: Some((table.name.clone(), c.name.clone())),
-                ..Facts::default()
+            .map(|c| {
+                let origin = (table.name.clone(), c.name.clone());
+                Facts {
+                    sources: [origin.clone()].into(),
+                    tested: [origin.clone()].into(),
+                    origin: Some(origin),
+                    ..Facts::default()
+                }
             })
             .collect();
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
@@ -132,9 +137,7 @@ impl Guard<'_> {
             restrictions.push(((table.name.clone(), rows.column.clone()), predicate.clone()));
             filters.push(predicate);
         }
-        if self.permit.opt_outs() == OptOuts::Applied {
-            filters.extend(self.opt_outs.keeps(col(PERSON)));
-        }
+        filters.extend(self.opt_outs.keeps(col(PERSON)));
         let mut visible = Vec::new();
         let mut columns = Vec::new();
         for field in scan.projected_schema.fields() {
@@ -178,6 +181,7 @@ impl Guard<'_> {
             columns.push(Facts {
                 class,
                 sources: [origin.clone()].into(),
+                tested: [origin.clone()].into(),
                 origin: Some(origin),
                 number,
                 singles_out: !described.groupable,
@@ -193,6 +197,7 @@ impl Guard<'_> {
             one_per_person: *one_row_per_person,
             limited: false,
             restrictions,
+            chosen: Chosen::default(),
         };
         Ok(Rel { plan, columns, kind: Kind::Personal(personal) })
     }
