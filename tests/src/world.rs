@@ -9,7 +9,9 @@ use chrono::NaiveDate;
 use cordon_agreements::{Agreements, UserId, permit};
 use cordon_catalogue::Catalogue;
 use cordon_disclosure::Profile;
-use cordon_engine::{Answer, Engine, EngineSettings, QueryOptions, Stop, SubmittedSql};
+use cordon_engine::{
+    Answer, Engine, EngineSettings, QueryOptions, Stop, SubmittedSql, new_query_id,
+};
 use cordon_state::SqliteState;
 use cordon_store::Store;
 use cordon_synthetic::{Population, reference_table};
@@ -173,6 +175,7 @@ impl World {
         let user = UserId::new("cordon-local", who);
         let permit = permit(&self.agreements, &user, None, today).map_err(|r| anyhow!("{r}"))?;
         Ok(SubmittedSql {
+            query_id: new_query_id(),
             permit,
             text: text.to_owned(),
             parameters: None,

@@ -59,6 +59,8 @@ pub trait OwnViews: Send + Sync + std::fmt::Debug {
 /// A signed-in analyst's question. Proves nothing about the text.
 #[derive(Clone, Debug)]
 pub struct SubmittedSql {
+    /// The query's id in ledger, journal and notes, by [`new_query_id`]; the door tells it to the analyst.
+    pub query_id: String,
     /// Who asks, under which agreement, with which rights.
     pub permit: Permit,
     /// The text as sent.
@@ -165,7 +167,6 @@ impl Engine {
     /// A refusal (recorded) or a failure.
     pub async fn prepare(&self, sql: SubmittedSql) -> Result<Prepared, Stop> {
         let inner = Arc::clone(&self.inner);
-        let query_id = new_id();
         let token = CancellationToken::new();
         let _gone = token.clone().drop_guard();
         let work = async move {
@@ -175,7 +176,7 @@ impl Engine {
             };
             match planned {
                 Ok(prepared) => Ok(prepared),
-                Err(stop) => Err(inner.record_stop(&query_id, &sql, "", stop).await),
+                Err(stop) => Err(inner.record_stop(&sql, "", stop).await),
             }
         };
         self.joined(self.spawn(work)).await
@@ -192,11 +193,10 @@ impl Engine {
         // The caller goes away: the token falls, the work notices unless it is past release.
         let _gone = token.clone().drop_guard();
         let work = async move {
-            let query_id = new_id();
             let mut versions = String::new();
-            match inner.answer(&query_id, &sql, &token, &mut versions).await {
+            match inner.answer(&sql, &token, &mut versions).await {
                 Ok(answer) => Ok(answer),
-                Err(stop) => Err(inner.record_stop(&query_id, &sql, &versions, stop).await),
+                Err(stop) => Err(inner.record_stop(&sql, &versions, stop).await),
             }
         };
         self.joined(self.spawn(work)).await
@@ -325,7 +325,6 @@ impl Inner {
     /// execute, release, finish.
     async fn answer(
         self: &Arc<Self>,
-        query_id: &str,
         sql: &SubmittedSql,
         cancel: &CancellationToken,
         versions: &mut String,
@@ -335,12 +334,13 @@ impl Inner {
         let Planned { guarded, prepared, pinned, opt_outs } = self.plan(sql, true).await?;
         *versions = pinned.fingerprint();
         let mut given = Given::default();
+        // Once something was released and recorded, the caller's going away changes nothing more.
+        let mut cancel = cancel.clone();
         let mut extra = Vec::new();
         for step in &guarded.steps {
             match step {
                 Step::Cut(cut) => {
-                    let question =
-                        self.question(query_id, sql, cut, &given, versions, opt_outs.digest());
+                    let question = self.question(sql, cut, &given, versions, opt_outs.digest());
                     let profile = sql.permit.profile().as_ref().clone();
                     let work = execute::cut(
                         cut,
@@ -350,8 +350,8 @@ impl Inner {
                         question,
                         profile,
                     );
-                    let raw = self.stoppable(work, cancel, started).await?;
-                    // From here on the caller's going away changes nothing: the decision is made and recorded.
+                    let raw = self.stoppable(work, &cancel, started).await?;
+                    cancel = CancellationToken::new();
                     let ledger = Arc::clone(&self.ledger);
                     let outcome =
                         tokio::task::spawn_blocking(move || release(raw, ledger.as_ref(), now()))
@@ -369,19 +369,19 @@ impl Inner {
                 Step::Scalar { id, plan } => {
                     let work =
                         execute::scalar(plan.clone(), &given, &self.state, guarded.one_row_joins);
-                    let value: ScalarValue = self.stoppable(work, cancel, started).await?;
+                    let value: ScalarValue = self.stoppable(work, &cancel, started).await?;
                     given.values.insert(id.clone(), value);
                 }
             }
         }
         let outer = given.fill(guarded.outer.clone()).map_err(|e| failure::engine(&e))?;
         let batches = self
-            .stoppable(execute::run(outer, &self.state, guarded.one_row_joins), cancel, started)
+            .stoppable(execute::run(outer, &self.state, guarded.one_row_joins), &cancel, started)
             .await?;
         let profile = sql.permit.profile();
         let notes = finish::notes(&guarded, extra);
         let answer = finish::answer(
-            query_id.to_owned(),
+            sql.query_id.clone(),
             &guarded,
             &prepared,
             sql.options,
@@ -392,7 +392,7 @@ impl Inner {
         .map_err(|e| failure::engine(&e))?;
         let rows = answer.batches.iter().map(|b| b.num_rows() as u64).sum();
         let outcome = AuditOutcome::Released { rows, columns: answer.schema.fields().len() as u64 };
-        self.record(query_id, sql, versions, outcome).await?;
+        self.record(sql, versions, outcome).await?;
         Ok(answer)
     }
 
@@ -415,7 +415,6 @@ impl Inner {
     /// What a table is computed from, as one digest: inner plan, earlier values, permit, versions.
     fn question(
         &self,
-        query_id: &str,
         sql: &SubmittedSql,
         cut: &Cut,
         given: &Given,
@@ -430,19 +429,14 @@ impl Inner {
         part(versions);
         part(&sql.permit.fingerprint());
         part(opt_outs);
-        part(&cut.inner.display_indent_schema().to_string());
+        part(&cut.words);
         part(&format!("{:?}", cut.measures));
         part(&cut.domain.as_ref().map(|d| format!("{:?}", d.sets)).unwrap_or_default());
-        let mut values: Vec<_> = given.values.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
-        values.sort();
-        part(&values.join(","));
-        let mut tables: Vec<_> = given.tables.iter().collect();
-        tables.sort_by_key(|(id, _)| **id);
-        for (id, table) in tables {
-            part(&format!("{id}={table:?}"));
+        for earlier in given.read_by(&cut.inner) {
+            part(&earlier);
         }
         Question {
-            query_id: query_id.to_owned(),
+            query_id: sql.query_id.clone(),
             analyst: sql.permit.analyst().to_string(),
             agreement: sql.permit.agreement().to_string(),
             scope: Scope(format!(
@@ -457,13 +451,12 @@ impl Inner {
 
     async fn record(
         &self,
-        query_id: &str,
         sql: &SubmittedSql,
         versions: &str,
         outcome: AuditOutcome,
     ) -> Result<(), Stop> {
         let event = AuditEvent {
-            query_id: query_id.to_owned(),
+            query_id: sql.query_id.clone(),
             analyst: sql.permit.analyst().to_string(),
             agreement: sql.permit.agreement().to_string(),
             door: sql.door.to_owned(),
@@ -481,18 +474,12 @@ impl Inner {
     }
 
     /// A refusal leaves only when it is recorded; else the ledger's own failure leaves.
-    async fn record_stop(
-        &self,
-        query_id: &str,
-        sql: &SubmittedSql,
-        versions: &str,
-        stop: Stop,
-    ) -> Stop {
+    async fn record_stop(&self, sql: &SubmittedSql, versions: &str, stop: Stop) -> Stop {
         let outcome = match &stop {
             Stop::Refused(refusal) => AuditOutcome::Refused(refusal.code.id().to_owned()),
             Stop::Failed(Failure { code, .. }) => AuditOutcome::Failed(code.id().to_owned()),
         };
-        match self.record(query_id, sql, versions, outcome).await {
+        match self.record(sql, versions, outcome).await {
             Ok(()) => stop,
             Err(unrecorded) => unrecorded,
         }
@@ -524,6 +511,7 @@ fn now() -> Timestamp {
     Timestamp(chrono::Utc::now().timestamp_millis())
 }
 
-fn new_id() -> String {
+/// An id for one question.
+pub fn new_query_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }

@@ -1,7 +1,7 @@
 //! Running plans. Figures leave this module only as `RawAggregates`, or out of plans that hold no
 //! patient's row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
@@ -32,6 +32,28 @@ pub(crate) struct Given {
 }
 
 impl Given {
+    /// What a plan reads of it, as text.
+    pub(crate) fn read_by(&self, plan: &LogicalPlan) -> Vec<String> {
+        let mut read = BTreeSet::new();
+        let walked = plan.apply(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Some(source) = scan.source.downcast_ref::<ReleasedSource>()
+            {
+                read.insert(format!("{}={:?}", source.cut, self.tables.get(&source.cut)));
+            }
+            node.apply_expressions(|e| {
+                e.apply(|e| {
+                    if let Expr::Placeholder(p) = e {
+                        read.insert(format!("{}={:?}", p.id, self.values.get(&p.id)));
+                    }
+                    Ok(TreeNodeRecursion::Continue)
+                })
+            })
+        });
+        debug_assert!(walked.is_ok(), "the visitor never fails");
+        read.into_iter().collect()
+    }
+
     /// The plan with released tables and values put in.
     pub(crate) fn fill(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let filled = plan.transform_up(|node| {

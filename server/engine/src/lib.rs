@@ -24,5 +24,5 @@ mod session;
 mod views;
 
 pub use answer::{Answer, Failure, Note, Prepared, Stop};
-pub use engine::{Engine, EngineSettings, OwnViews, QueryOptions, SubmittedSql};
+pub use engine::{Engine, EngineSettings, OwnViews, QueryOptions, SubmittedSql, new_query_id};
 pub use opt_outs::OptOuts;

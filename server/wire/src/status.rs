@@ -52,9 +52,10 @@ pub(crate) fn refused(refusal: &Refusal, query_id: Option<&str>) -> Status {
 }
 
 /// A failure as gRPC tells it: the page's words and the error id, nothing of the cause.
-pub(crate) fn failed(failure: &Failure) -> Status {
+pub(crate) fn failed(failure: &Failure, query_id: Option<&str>) -> Status {
     let page = failure.code.page();
     let problem = Problem {
+        query_id,
         error_id: Some(&failure.error_id),
         retry_after_s: failure.retry_after.map(|after| after.as_secs()),
         ..problem(failure.code, page.title, page.remedy)
@@ -63,11 +64,11 @@ pub(crate) fn failed(failure: &Failure) -> Status {
     told(failure.code, Refusal::new(failure.code, what).line(), &problem)
 }
 
-/// Either of the two.
-pub(crate) fn stopped(stop: &Stop) -> Status {
+/// Either of the two, with the id of the question.
+pub(crate) fn stopped(stop: &Stop, query_id: &str) -> Status {
     match stop {
-        Stop::Refused(refusal) => refused(refusal, None),
-        Stop::Failed(failure) => failed(failure),
+        Stop::Refused(refusal) => refused(refusal, Some(query_id)),
+        Stop::Failed(failure) => failed(failure, Some(query_id)),
     }
 }
 
@@ -75,7 +76,7 @@ pub(crate) fn stopped(stop: &Stop) -> Status {
 pub(crate) fn fault(cause: &(dyn std::error::Error + 'static)) -> Status {
     let error_id = uuid::Uuid::new_v4().to_string();
     tracing::error!(error_id, cause, "internal error at the door");
-    failed(&Failure { code: Code::Internal, error_id, retry_after: None })
+    failed(&Failure { code: Code::Internal, error_id, retry_after: None }, None)
 }
 
 fn told(code: Code, line: String, problem: &Problem<'_>) -> Status {

@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use cordon_agreements::{Agreements, Permit, UserId, permit};
 use cordon_catalogue::Catalogue;
 use cordon_disclosure::Profile;
-use cordon_engine::{Engine, EngineSettings, QueryOptions, Stop, SubmittedSql};
+use cordon_engine::{Engine, EngineSettings, QueryOptions, Stop, SubmittedSql, new_query_id};
 use cordon_state::SqliteState;
 use cordon_store::Store;
 use cordon_synthetic::{Population, reference_table};
@@ -65,6 +65,7 @@ impl Protected {
     pub(super) async fn ask(&self, sql: &str) -> Result<Asked, String> {
         let started = Instant::now();
         let sql = SubmittedSql {
+            query_id: new_query_id(),
             permit: self.permit.clone(),
             text: sql.to_owned(),
             parameters: None,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_catalogue::{Domain as PublicDomain, TableKind};
 use cordon_disclosure::{Code, Measure, Refusal};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, GroupingSet};
@@ -20,7 +21,7 @@ use super::measures::{Derivation, Request, Requests, ratio};
 use super::open::GroupExprs;
 use super::person::person_of;
 use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Origin, Rel};
-use super::{Guard, Step, internal, renamed, total};
+use super::{Guard, HIDDEN, Step, internal, renamed, total};
 use crate::evidence::Evidence;
 use crate::released::ReleasedSource;
 
@@ -35,6 +36,8 @@ pub(crate) struct Cut {
     pub(crate) id: usize,
     /// Keys `_g0…`, `__grouping_id` where there are grouping sets, then evidence `_e0…`; `_e0` is of every row
     pub(crate) inner: LogicalPlan,
+    /// The inner plan as text, with hidden names numbered anew: the same question has the same words.
+    pub(crate) words: String,
     pub(crate) keys: usize,
     /// Each measure with the number of the evidence it is read from.
     pub(crate) measures: Vec<(Measure, usize)>,
@@ -44,11 +47,52 @@ pub(crate) struct Cut {
     pub(crate) domain: Option<Domain>,
 }
 
+/// A plan as text. Hidden names carry a number that depends on what else the statement says: they are
+/// numbered in the order in which they appear. A literal that looks like one keeps the text as it is.
+fn words(plan: &LogicalPlan) -> DfResult<String> {
+    let text = plan.display_indent_schema().to_string();
+    let mut looks_hidden = false;
+    plan.apply(|node| {
+        node.apply_expressions(|e| {
+            e.apply(|e| {
+                looks_hidden |= matches!(e, Expr::Literal(v, _) if v.to_string().contains(HIDDEN));
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    if looks_hidden {
+        return Ok(text);
+    }
+    let mut parts = text.split(HIDDEN);
+    let mut words = parts.next().unwrap_or_default().to_owned();
+    let mut numbers: Vec<&str> = Vec::new();
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, rest) = part.split_at(digits);
+        let place = numbers.iter().position(|n| *n == number).unwrap_or_else(|| {
+            numbers.push(number);
+            numbers.len() - 1
+        });
+        words.push_str(&format!("{HIDDEN}{place}{rest}"));
+    }
+    Ok(words)
+}
+
 /// A public domain: for each key the plan that lists its values; for each grouping set the keys it shows.
+#[derive(PartialEq)]
 pub(crate) struct Domain {
     pub(crate) values: Vec<LogicalPlan>,
     /// Which keys stand in each grouping set; one set of all without grouping sets.
     pub(crate) sets: Vec<BTreeSet<usize>>,
+}
+
+impl Cut {
+    fn asks_the_same(&self, other: &Self) -> bool {
+        self.words == other.words
+            && self.measures == other.measures
+            && self.schema == other.schema
+            && self.domain == other.domain
+    }
 }
 
 impl Guard<'_> {
@@ -72,18 +116,33 @@ impl Guard<'_> {
         } else {
             None
         };
-        let id = self.cuts;
-        self.cuts += 1;
-        let key_columns = groups.len() + usize::from(sets.is_some());
-        self.steps.push(Step::Cut(Box::new(Cut {
-            id,
+        let words = words(&inner).map_err(internal)?;
+        let keys_here = groups.len() + usize::from(sets.is_some());
+        let cut = Cut {
+            id: self.cuts,
             inner,
-            keys: key_columns,
+            words,
+            keys: keys_here,
             measures,
             schema: Arc::clone(&schema),
             domain,
-        })));
+        };
+        let id = self.once(cut);
         self.above(a, id, schema, keys, sets.is_some(), &derivations)
+    }
+
+    /// The number of a cut; that of an earlier one where the statement asks the same thing twice.
+    fn once(&mut self, cut: Cut) -> usize {
+        let same = self.steps.iter().find_map(|step| match step {
+            Step::Cut(earlier) if earlier.asks_the_same(&cut) => Some(earlier.id),
+            _ => None,
+        });
+        same.unwrap_or_else(|| {
+            self.cuts += 1;
+            let id = cut.id;
+            self.steps.push(Step::Cut(Box::new(cut)));
+            id
+        })
     }
 
     /// Checks the group columns and says what they are.

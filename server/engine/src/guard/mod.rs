@@ -44,6 +44,9 @@ use crate::authorise::{AuthorisedPlan, plan_refusal};
 use crate::opt_outs::OptOutList;
 use crate::parse::{Spots, shorten};
 
+/// What hidden columns are called, before their number.
+const HIDDEN: &str = "_person_";
+
 /// A plan that may run: inner plans that end in evidence, and an outer plan without a protected scan.
 pub(crate) struct GuardedPlan {
     /// In the order in which they must run: later ones may read earlier ones.
@@ -364,7 +367,7 @@ impl Guard<'_> {
 
     fn hidden_name(&mut self) -> String {
         self.names += 1;
-        format!("_person_{}", self.names)
+        format!("{HIDDEN}{}", self.names)
     }
 
     fn not_limited(&self, rel: &Rel) -> Result<(), Refusal> {

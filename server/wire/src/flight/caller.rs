@@ -100,7 +100,8 @@ impl FlightDoor {
         // I6: what cannot be recorded is not even refused with its reason.
         let error_id = uuid::Uuid::new_v4().to_string();
         tracing::error!(error_id, query_id, error, "a refusal cannot be recorded");
-        status::failed(&Failure { code: Code::LedgerUnavailable, error_id, retry_after: None })
+        let failure = Failure { code: Code::LedgerUnavailable, error_id, retry_after: None };
+        status::failed(&failure, None)
     }
 }
 

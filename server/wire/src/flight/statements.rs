@@ -9,7 +9,7 @@ use arrow_flight::{FlightData, FlightEndpoint, FlightInfo, Ticket};
 use arrow_schema::SchemaRef;
 use cordon_agreements::{AgreementId, Permit};
 use cordon_disclosure::{Code, Refusal};
-use cordon_engine::{Note, QueryOptions, SubmittedSql};
+use cordon_engine::{Note, QueryOptions, SubmittedSql, new_query_id};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
@@ -60,7 +60,9 @@ impl FlightDoor {
         let permit = self.permit(caller, None, &text).await?;
         let agreement = permit.agreement().clone();
         let sql = submitted(permit, text.clone(), None, caller.options);
-        let planned = self.questions.prepare(sql).await.map_err(|stop| status::stopped(&stop))?;
+        let query_id = sql.query_id.clone();
+        let planned = self.questions.prepare(sql).await;
+        let planned = planned.map_err(|stop| status::stopped(&stop, &query_id))?;
         let statement = Statement {
             text,
             options: caller.options,
@@ -81,7 +83,9 @@ impl FlightDoor {
         let text = without_transaction(statement)?;
         let permit = self.permit(caller, None, &text).await?;
         let sql = submitted(permit, text, None, caller.options);
-        let planned = self.questions.prepare(sql).await.map_err(|stop| status::stopped(&stop))?;
+        let query_id = sql.query_id.clone();
+        let planned = self.questions.prepare(sql).await;
+        let planned = planned.map_err(|stop| status::stopped(&stop, &query_id))?;
         Ok(encode::announced(&planned.schema))
     }
 
@@ -165,8 +169,9 @@ impl FlightDoor {
         let agreement = sql.permit.agreement().clone();
         let cancel = CancellationToken::new();
         let _stops_when_dropped = cancel.clone().drop_guard();
-        let finished =
-            self.questions.run(sql, cancel).await.map_err(|stop| status::stopped(&stop))?;
+        let asked = sql.query_id.clone();
+        let finished = self.questions.run(sql, cancel).await;
+        let finished = finished.map_err(|stop| status::stopped(&stop, &asked))?;
         let Finished { query_id, schema, batches, notes } = finished;
         // Names and texts: nothing that JSON could not hold.
         let told = serde_json::to_vec(&notes).unwrap_or_default();
@@ -254,7 +259,7 @@ fn submitted(
     parameters: Option<RecordBatch>,
     options: QueryOptions,
 ) -> SubmittedSql {
-    SubmittedSql { permit, text, parameters, options, door: DOOR }
+    SubmittedSql { query_id: new_query_id(), permit, text, parameters, options, door: DOOR }
 }
 
 fn without_transaction(statement: CommandStatementQuery) -> Result<String, Status> {

@@ -73,9 +73,10 @@ fn a_failure_tells_its_error_id_and_nothing_else() {
         error_id: "e-1".into(),
         retry_after: Some(Duration::from_secs(3)),
     };
-    let status = stopped(&Stop::Failed(failure));
+    let status = stopped(&Stop::Failed(failure), "q-1");
     assert!(status.message().starts_with("busy, error id e-1; try: "), "{}", status.message());
     assert_eq!(problem_of(&status)["retry_after_s"], 3);
+    assert_eq!(status.metadata().get("cordon-query-id").unwrap(), "q-1");
     let status = fault(&std::io::Error::other("secret path"));
     assert!(!status.message().contains("secret"));
     assert!(!problem_of(&status).to_string().contains("secret"));

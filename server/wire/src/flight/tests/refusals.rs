@@ -63,6 +63,7 @@ async fn the_engines_words_reach_the_caller_at_prepare() {
     let told = running.flight().await.do_action(call(&token, &[], action)).await.unwrap_err();
     assert_eq!((told.code(), code_of(&told)), (tonic::Code::InvalidArgument, "CORDON-S201"));
     assert!(told.message().starts_with("`hes.nothing` does not exist; try: "));
+    assert!(told.metadata().contains_key("cordon-query-id"));
 
     let mut flight = running.flight().await;
     let told = flight.get_flight_info(call(&token, &[], statement("broken"))).await.unwrap_err();
