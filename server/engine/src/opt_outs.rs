@@ -21,8 +21,16 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Default)]
 pub struct OptOuts {
     pseudonyms: RwLock<Arc<Vec<String>>>,
-    /// The list found last, with the pseudonyms and the version of the person index it was found by.
-    found: Mutex<Option<(Arc<Vec<String>>, u64, OptOutList)>>,
+    /// Looked up last.
+    found: Mutex<Option<Found>>,
+}
+
+/// A list with the pseudonyms and the version of the person index it was found by.
+#[derive(Debug)]
+struct Found {
+    of: Arc<Vec<String>>,
+    version: u64,
+    list: OptOutList,
 }
 
 impl OptOuts {
@@ -44,15 +52,15 @@ impl OptOuts {
             return Ok(OptOutList::default());
         }
         let version = store.persons_version().await?;
-        if let Some((of, at, list)) = self.found.lock().as_ref()
-            && Arc::ptr_eq(of, &pseudonyms)
-            && *at == version
+        if let Some(found) = self.found.lock().as_ref()
+            && Arc::ptr_eq(&found.of, &pseudonyms)
+            && found.version == version
         {
-            return Ok(list.clone());
+            return Ok(found.list.clone());
         }
         let numbers = store.persons(&pseudonyms).await?;
         let list = OptOutList::new(numbers.into_iter().flatten());
-        *self.found.lock() = Some((pseudonyms, version, list.clone()));
+        *self.found.lock() = Some(Found { of: pseudonyms, version, list: list.clone() });
         Ok(list)
     }
 }
