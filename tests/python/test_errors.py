@@ -62,7 +62,7 @@ def test_statements_are_refused_in_one_line_with_a_code(house, sql, code):
         assert f"({code})" in told
     problem = details(error)
     assert problem["status"] == 400 and problem["title"] and problem["try"] and problem["rule"]
-    assert problem["query_id"] == beside(error)["cordon-query-id"]
+    assert problem["query_id"] == beside(error)["cordon-query-id"].decode()
 
 
 def test_the_place_of_a_mistake_is_told(house):
