@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use chrono::NaiveDate;
 use cordon_agreements::{Agreements, UserId, permit};
 use cordon_catalogue::Catalogue;
-use cordon_disclosure::Profile;
+use cordon_disclosure::{Profile, Secret};
 use cordon_engine::{
     Answer, Engine, EngineSettings, QueryOptions, Stop, SubmittedSql, new_query_id,
 };
@@ -72,6 +72,11 @@ pub struct World {
 }
 
 /// A profile by name: the built-in ones and `exact`.
+/// Any secret: the same in every test, so that answers are.
+fn secret() -> Result<Arc<Secret>> {
+    Ok(Arc::new(Secret::new(&[7; 32])?))
+}
+
 fn profile(name: &str) -> Option<Profile> {
     match name {
         "exact" => Profile::from_toml("exact.toml", EXACT).ok(),
@@ -98,8 +103,11 @@ impl World {
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let catalogue = Arc::new(Catalogue::built_in()?);
-        let store =
-            Arc::new(Store::open(&folder.path().join("store"), Arc::clone(&catalogue)).await?);
+        // The same numbers for the same people in every test: noise is drawn by them.
+        let at = folder.path().join("store");
+        std::fs::create_dir_all(&at)?;
+        std::fs::write(at.join("person.key"), [9; 32])?;
+        let store = Arc::new(Store::open(&at, Arc::clone(&catalogue)).await?);
         let truth = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
         let population = Population::new(people, 42);
         let default = truth.catalog("datafusion").context("the default catalogue")?;
@@ -143,8 +151,13 @@ impl World {
             ..EngineSettings::default()
         };
         change(&mut settings);
-        let engine =
-            Engine::new(catalogue, Arc::clone(&store), Arc::clone(&ledger) as _, settings)?;
+        let engine = Engine::new(
+            catalogue,
+            Arc::clone(&store),
+            Arc::clone(&ledger) as _,
+            secret()?,
+            settings,
+        )?;
         Ok(Self { engine, ledger, agreements, truth, store, folder })
     }
 
@@ -161,6 +174,7 @@ impl World {
             catalogue,
             Arc::clone(&self.store),
             Arc::clone(&self.ledger) as _,
+            secret()?,
             settings,
         )?;
         Ok(self)

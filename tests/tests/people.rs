@@ -63,7 +63,7 @@ async fn i5_a_row_filter_lies_below_everything_the_analyst_writes() -> Result<()
         "SELECT count(*) AS n FROM (SELECT * FROM hes.apc) t",
     ] {
         let seen = count(&world, "commissioner", sql).await?.context("shown")?;
-        assert!((seen - truth).abs() <= 2, "{sql}: {seen}, granted {truth}");
+        assert!((seen - truth).abs() <= 25, "{sql}: {seen}, granted {truth}");
     }
     let outside = "SELECT count(*) AS n FROM hes.apc WHERE ccg_responsibility NOT IN ('64F', '64G', '64H', '64J', '64K')";
     assert_eq!(count(&world, "commissioner", outside).await?, None, "nobody outside exists");

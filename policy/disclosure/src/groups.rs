@@ -4,6 +4,8 @@
 //! whole domain is listed, absent groups as small ones. Otherwise a group is listed only when enough people
 //! are in it. There is no remainder row, and nowhere a count of groups that are not listed.
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::{ArrowError, Fields, SortOptions};
@@ -31,7 +33,7 @@ pub(crate) struct Group {
     /// Which cells belong to it; none: nobody is in this group.
     pub(crate) cells: Option<usize>,
     /// Whether everybody knows that this group could be: it is listed whatever its size.
-    public: bool,
+    pub(crate) public: bool,
 }
 
 impl Groups {
@@ -63,13 +65,18 @@ impl Groups {
         Ok(Self { fields, columns, ordered, public_list })
     }
 
-    /// The groups that may be listed: those that everybody knows, and those of at least `threshold` people.
-    pub(crate) fn listed(&self, people: &[u64], threshold: u64) -> Vec<Group> {
-        let enough = |group: &Group| {
-            let people = group.cells.and_then(|cells| people.get(cells));
-            people.is_some_and(|people| *people >= threshold)
+    /// Which grouping set a group belongs to; 0 without grouping sets.
+    pub(crate) fn set_of(&self, group: &Group) -> i128 {
+        let Some(at) = self.fields.iter().position(|field| field.name() == GROUPING) else {
+            return 0;
         };
-        self.ordered.iter().filter(|group| group.public || enough(group)).copied().collect()
+        let id = self.columns.get(at).zip(usize::try_from(group.row).ok());
+        id.and_then(|(column, row)| number(column, row)).unwrap_or(0)
+    }
+
+    /// All groups, in the order of their keys.
+    pub(crate) fn ordered(&self) -> &[Group] {
+        &self.ordered
     }
 
     pub(crate) fn fields(&self) -> &Fields {
@@ -86,6 +93,21 @@ impl Groups {
     pub(crate) fn public_list(&self) -> bool {
         self.public_list
     }
+}
+
+/// The key column that tells grouping sets apart.
+const GROUPING: &str = "__grouping_id";
+
+fn number(column: &ArrayRef, row: usize) -> Option<i128> {
+    macro_rules! read {
+        ($($kind:ty),*) => {$(
+            if let Some(ids) = column.as_primitive_opt::<$kind>() {
+                return (row < ids.len()).then(|| i128::from(ids.value(row)));
+            }
+        )*};
+    }
+    read!(UInt8Type, UInt16Type, UInt32Type, UInt64Type, Int64Type);
+    None
 }
 
 fn stack(domain: &RecordBatch, keys: &RecordBatch) -> Result<Vec<ArrayRef>, RawError> {

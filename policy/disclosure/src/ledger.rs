@@ -1,6 +1,8 @@
 //! The ledger as the rules see it: look up, decide and record in one transaction. Durable stores live
 //! in `server/state`.
 
+use crate::{Charge, Index, Question};
+
 /// Milliseconds since 1970 UTC. Time is always a parameter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
@@ -22,6 +24,21 @@ pub trait Earlier {
     /// # Errors
     /// When the store cannot be read.
     fn table(&self, fingerprint: &Fingerprint) -> Result<Option<Vec<u8>>, LedgerError>;
+
+    /// What the question's agreement has been charged so far, in every scope.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn meter(&self) -> Result<Charge, LedgerError>;
+}
+
+/// A question, with what the ledger must know of the rules that will decide it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The question.
+    pub question: &'a Question,
+    /// k of the profile: the index of answered sets is kept by it. None where sets are not remembered.
+    pub separation: Option<usize>,
 }
 
 /// What was decided, to be recorded in the transaction in which it was decided.
@@ -31,6 +48,10 @@ pub struct Decided {
     pub table: Vec<u8>,
     /// Whether it was copied from an earlier answer.
     pub copied: bool,
+    /// What the agreement is charged.
+    pub charge: Charge,
+    /// The sets that were answered for the first time, to be appended to the scope's index; may be empty.
+    pub sets: Vec<u8>,
 }
 
 /// A position in the ledger: proof that the entry is durable.
@@ -76,23 +97,46 @@ pub struct AuditEvent {
 
 /// A durable, ordered store of decisions and events.
 pub trait Ledger: Send + Sync {
-    /// Catches up, lets `decide` look at earlier answers and decide, and appends the decision: one
-    /// transaction, durable when this returns. Two queries never decide at once within a scope.
+    /// Catches up with what others recorded, lets `decide` look at earlier answers and decide, and appends
+    /// the decision: one transaction, durable when this returns. Two queries never decide at once within a
+    /// scope. `decide` may answer with nothing: then nothing is recorded.
+    ///
+    /// The index holds every answered set of the scope. What `decide` adds to it stays only if the
+    /// transaction does.
     ///
     /// # Errors
     /// When it cannot be recorded; then nothing may leave.
     fn exclusive(
         &self,
-        question: &crate::Question,
+        asked: Asked<'_>,
         now: Timestamp,
-        decide: &mut dyn FnMut(&dyn Earlier) -> Result<Decided, LedgerError>,
-    ) -> Result<Recorded, LedgerError>;
+        decide: &mut Decide<'_>,
+    ) -> Result<Option<Recorded>, LedgerError>;
+
+    /// Whether this very question was answered before, and what its agreement has been charged.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn standing(&self, question: &Question) -> Result<Standing, LedgerError>;
 
     /// Appends one audit event, durable when this returns.
     ///
     /// # Errors
     /// When it cannot be recorded; then nothing may leave.
     fn record(&self, event: &AuditEvent, now: Timestamp) -> Result<Recorded, LedgerError>;
+}
+
+/// Decides within a transaction of the ledger.
+pub type Decide<'a> =
+    dyn FnMut(&dyn Earlier, &mut Index) -> Result<Option<Decided>, LedgerError> + 'a;
+
+/// What the ledger knows of a question before it is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// It was answered before: the answer will be a copy, free of charge.
+    pub known: bool,
+    /// What its agreement has been charged so far.
+    pub meter: Charge,
 }
 
 /// The ledger cannot be read or written. The message never holds data.

@@ -12,22 +12,35 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+mod cell_key;
+mod decide;
 mod groups;
+mod index;
+mod key;
 mod ledger;
+mod meter;
+mod noise;
 mod profile;
 mod raw;
 mod refusal;
 mod release;
 mod rules;
+mod sketch;
 mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use index::{DamagedIndex, Index, Mark};
+pub use key::{HashedPerson, PeopleKey, Secret, ShortSecret};
 pub use ledger::{
-    AuditEvent, AuditOutcome, Decided, Earlier, Fingerprint, Ledger, LedgerError, Recorded, Scope,
-    Timestamp,
+    Asked, AuditEvent, AuditOutcome, Decide, Decided, Earlier, Fingerprint, Ledger, LedgerError,
+    Recorded, Scope, Standing, Timestamp,
 };
-pub use profile::{Clip, Profile, ProfileError, ZeroRule};
+pub use meter::Charge;
+pub use profile::{Clip, NoiseRule, Profile, ProfileError, Protection, ZeroRule};
 pub use raw::{Measure, Question, RawAggregates, RawCell, RawError, RawMeasure};
 pub use refusal::{Code, Family, Page, Place, Refusal};
-pub use release::{CellStatus, Outcome, ReleaseError, ReleasedMeasure, ReleasedTable, release};
+pub use release::{
+    CellStatus, Outcome, ReleaseError, ReleasedMeasure, ReleasedTable, error_column, release, spent,
+};
+pub use sketch::Sketch;

@@ -19,6 +19,43 @@ pub struct Profile {
     pub(crate) zeros: ZeroRule,
     pub(crate) symbol: String,
     pub(crate) significant_digits: Option<u32>,
+    pub(crate) protection: Protection,
+}
+
+/// What stands between one answer and the next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Protection {
+    /// Exact rules only: for fixed tables by trusted staff. The same question gets the same answer, and
+    /// nothing is known of near ones.
+    Rules,
+    /// Every figure has noise of its own, answered sets are remembered, and a meter runs.
+    Noise(NoiseRule),
+    /// The cell-key method of the Office for National Statistics, for census style tables: each person has
+    /// a key, a cell's keys are added up, and a table says what is added to its count.
+    CellKey,
+}
+
+/// The numbers of noise, memory and meter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NoiseRule {
+    /// j: the threshold of a set of people lies at T..=T+j, by a keyed draw.
+    pub(crate) threshold_jitter: u64,
+    /// k: sets that differ in fewer persons receive one outcome.
+    pub(crate) separation: usize,
+    /// Sets of many people may receive one outcome up to k plus this, by a keyed draw.
+    pub(crate) separation_jitter: usize,
+    /// v: variance of a person's weight.
+    pub(crate) weights: f64,
+    /// V: variance of a cell's own noise.
+    pub(crate) variance: f64,
+    /// c: what each person adds to that variance.
+    pub(crate) per_person: f64,
+    /// D: the largest noise of a cell of variance V; grows with the standard deviation.
+    pub(crate) bound: u32,
+    /// J: from this many charged answers on the noise of new draws grows in proportion.
+    pub(crate) growth_from: Option<f64>,
+    /// Charged answers after which nothing new is drawn.
+    pub(crate) budget: Option<f64>,
 }
 
 /// Whether large contributions are flattened.
@@ -53,6 +90,8 @@ pub struct ProfileError {
 
 /// The profiles that ship with Cordon, by name.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("cell-key", include_str!("../../profiles/cell-key.toml")),
+    ("guarded", include_str!("../../profiles/guarded.toml")),
     ("hes-publication", include_str!("../../profiles/hes-publication.toml")),
     ("nhs-sde", include_str!("../../profiles/nhs-sde.toml")),
 ];
@@ -114,16 +153,59 @@ impl Profile {
         self.significant_digits
     }
 
+    /// What stands between one answer and the next.
+    pub fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
+    /// k, where answered sets are remembered.
+    pub fn separation(&self) -> Option<usize> {
+        match &self.protection {
+            Protection::Noise(rule) => Some(rule.separation),
+            Protection::Rules | Protection::CellKey => None,
+        }
+    }
+
     /// Name and numbers as stable text. Part of a question's fingerprint: when the numbers of a profile
     /// change, an answer that was given under the old ones is not handed out again.
     pub fn version(&self) -> String {
-        let Self { name, threshold, rounding, clip, zeros, symbol, significant_digits } = self;
+        let Self { name, threshold, rounding, clip, zeros, symbol, significant_digits, protection } =
+            self;
         let mut text = format!(
             "{name} threshold={threshold} rounding={rounding} clip={clip:?} zeros={zeros:?} symbol={symbol}"
         );
         if let Some(digits) = significant_digits {
             let _ = write!(text, " significant_digits={digits}");
         }
+        match protection {
+            Protection::Rules => {}
+            Protection::Noise(rule) => {
+                let _ = write!(text, " {rule:?}");
+            }
+            Protection::CellKey => text.push_str(" cell-key"),
+        }
         text
+    }
+}
+
+impl NoiseRule {
+    /// The variance of one cell's own noise, before growth: V + c·n, n being the persons behind it.
+    pub fn cell_variance(&self, persons: f64) -> f64 {
+        self.per_person.mul_add(persons.max(0.0), self.variance)
+    }
+
+    /// What one answer is charged whose smallest shown figure rests on so many persons: V / (V + c·n).
+    pub fn charge(&self, persons: f64) -> f64 {
+        self.variance / self.cell_variance(persons)
+    }
+
+    /// By how much the noise of new draws is multiplied when the meter stands there. A public number.
+    pub fn growth(&self, meter: f64) -> f64 {
+        self.growth_from.map_or(1.0, |from| (meter / from).max(1.0))
+    }
+
+    /// Charged answers after which nothing new is drawn.
+    pub fn budget(&self) -> Option<f64> {
+        self.budget
     }
 }

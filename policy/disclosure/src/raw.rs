@@ -8,7 +8,7 @@ use std::fmt;
 use arrow_array::RecordBatch;
 
 use crate::groups::Groups;
-use crate::{Fingerprint, Profile, Scope};
+use crate::{Fingerprint, Profile, Scope, Sketch};
 
 /// Who asked what, as the ledger records it. The rules travel with the figures: they came with the
 /// permit, so nobody can pair one agreement's figures with another agreement's rules.
@@ -56,6 +56,36 @@ pub struct RawCell {
     pub clip: u128,
     /// The figure with every person's contribution clipped to `clip` in absolute value.
     pub clipped: i128,
+    /// The figure with every contribution limited to the larger of `clip` and the T-th part of the figure:
+    /// only who makes up more than that of a cell is flattened. What counts of rows are read from.
+    pub flattened: i128,
+    /// The weights of these persons added up, see [`crate::HashedPerson::weight`].
+    pub weight: i64,
+    /// The clipped contributions, each times its person's weight, added up.
+    pub weighted: i128,
+    /// Who contributes: each person once, with a contribution of 1.
+    pub people: Sketch,
+    /// Who contributes how much, before the clip.
+    pub sketch: Sketch,
+}
+
+impl RawCell {
+    /// The count of these persons, as a cell of its own.
+    pub fn of_people(&self) -> Self {
+        let persons = i128::from(self.persons);
+        let one = u128::from(self.persons > 0);
+        Self {
+            figure: persons,
+            largest: one,
+            second: u128::from(self.persons > 1),
+            clip: one,
+            clipped: persons,
+            flattened: persons,
+            weighted: i128::from(self.weight),
+            sketch: self.people,
+            ..*self
+        }
+    }
 }
 
 /// One measure over all groups of a table.
@@ -95,7 +125,7 @@ pub struct RawAggregates {
     pub(crate) question: Question,
     pub(crate) profile: Profile,
     pub(crate) groups: Groups,
-    pub(crate) people: Vec<u64>,
+    pub(crate) people: Vec<RawCell>,
     pub(crate) measures: Vec<RawMeasure>,
 }
 
@@ -120,7 +150,7 @@ impl RawAggregates {
     /// Puts figures and evidence together.
     ///
     /// `keys` holds one row per group (no columns for an aggregate without GROUP BY, then one row);
-    /// `people` the distinct persons of each whole group; `domain`, when every key has a public
+    /// `people` the evidence of each whole group; `domain`, when every key has a public
     /// domain, the complete list of possible keys in the same schema as `keys`.
     ///
     /// # Errors
@@ -129,7 +159,7 @@ impl RawAggregates {
         question: Question,
         profile: Profile,
         keys: RecordBatch,
-        people: Vec<u64>,
+        people: Vec<RawCell>,
         measures: Vec<RawMeasure>,
         domain: Option<RecordBatch>,
     ) -> Result<Self, RawError> {
@@ -144,10 +174,11 @@ impl RawAggregates {
                 return Err(RawError::Shape("a total has at most 37 decimals"));
             }
             for (cell, people) in measure.cells.iter().zip(&people) {
-                check_evidence(measure.measure, cell, *people)?;
+                check_evidence(measure.measure, cell, people.persons)?;
             }
         }
         let groups = Groups::new(keys, domain)?;
+        let people = people.iter().map(RawCell::of_people).collect();
         Ok(Self { question, profile, groups, people, measures })
     }
 }

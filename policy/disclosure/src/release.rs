@@ -6,13 +6,17 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Decimal128Array, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow_array::{
+    ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, RecordBatchOptions,
+};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
 use crate::groups::Group;
+use crate::index::Outcome as CellOutcome;
+use crate::meter::Smallest;
 use crate::{
-    Decided, Earlier, Ledger, LedgerError, Measure, Profile, RawAggregates, RawMeasure, Refusal,
-    Timestamp, rules, stored,
+    Asked, Charge, Code, Decided, Earlier, Index, Ledger, LedgerError, Measure, NoiseRule, Profile,
+    Protection, RawAggregates, RawMeasure, Refusal, Secret, Timestamp, decide, rules, stored,
 };
 
 /// A table that has passed disclosure control and been recorded. [`release`] is its only constructor; what
@@ -94,16 +98,22 @@ pub enum ReleaseError {
 /// When the ledger cannot record, or on an internal error. Never because of what the data hold.
 pub fn release(
     raw: RawAggregates,
+    secret: &Secret,
     ledger: &dyn Ledger,
     now: Timestamp,
 ) -> Result<Outcome, ReleaseError> {
     let mut outcome = Err(ReleaseError::NothingRecorded);
-    let recorded = ledger.exclusive(&raw.question, now, &mut |earlier| match look_up_or_decide(
-        &raw, earlier,
+    let asked = Asked { question: &raw.question, separation: raw.profile.separation() };
+    let recorded = ledger.exclusive(asked, now, &mut |earlier, index| match look_up_or_decide(
+        &raw, secret, earlier, index,
     ) {
-        Ok((table, decided)) => {
-            outcome = Ok(table);
-            Ok(decided)
+        Ok(Decision::Table(table, decided)) => {
+            outcome = Ok(Outcome::Released(table));
+            Ok(Some(decided))
+        }
+        Ok(Decision::Refused(refusal)) => {
+            outcome = Ok(Outcome::Refused(refusal));
+            Ok(None)
         }
         Err(error) => {
             outcome = Err(error);
@@ -112,61 +122,150 @@ pub fn release(
     });
     // I6: what was decided but not recorded is dropped here. A failed decision is the cause of the
     // ledger's failure, so it is the one that is told.
-    let table = match (recorded, outcome) {
-        (Ok(_), outcome) => outcome?,
-        (Err(unrecorded), Ok(_) | Err(ReleaseError::NothingRecorded)) => {
-            return Err(unrecorded.into());
-        }
-        (Err(_), Err(error)) => return Err(error),
-    };
-    Ok(Outcome::Released(table))
+    match (recorded, outcome) {
+        (Ok(Some(_)), outcome) | (Ok(None), outcome @ Ok(Outcome::Refused(_))) => outcome,
+        (Ok(None), _) => Err(ReleaseError::NothingRecorded),
+        (Err(unrecorded), Ok(_) | Err(ReleaseError::NothingRecorded)) => Err(unrecorded.into()),
+        (Err(_), Err(error)) => Err(error),
+    }
 }
 
-/// The look-up comes first: the same question receives the same answer, copied whole (I3).
+enum Decision {
+    Table(ReleasedTable, Decided),
+    Refused(Box<Refusal>),
+}
+
+/// The look-up comes first: the same question receives the same answer, copied whole and free (I3).
 fn look_up_or_decide(
     raw: &RawAggregates,
+    secret: &Secret,
     earlier: &dyn Earlier,
-) -> Result<(ReleasedTable, Decided), ReleaseError> {
+    index: &mut Index,
+) -> Result<Decision, ReleaseError> {
     let fingerprint = &raw.question.fingerprint;
-    let (table, copied) = match earlier.table(fingerprint)? {
-        Some(bytes) => (renamed(stored::open(&bytes, fingerprint)?, raw)?, true),
-        None => (decide(raw)?, false),
+    let before = index.mark();
+    let (table, copied, charge) = match earlier.table(fingerprint)? {
+        Some(bytes) => (renamed(stored::open(&bytes, fingerprint)?, raw)?, true, Charge::default()),
+        None => match &raw.profile.protection {
+            Protection::Rules | Protection::CellKey => {
+                (table(raw, by_rules(raw))?, false, Charge::default())
+            }
+            Protection::Noise(rule) => {
+                let meter = earlier.meter()?;
+                if let Some(refusal) = spent(rule, meter) {
+                    return Ok(Decision::Refused(Box::new(refusal)));
+                }
+                let (rows, charge) = by_noise(raw, rule, secret, index, meter);
+                (table(raw, rows)?, false, charge)
+            }
+        },
     };
-    let bytes = stored::seal(&table, fingerprint).map_err(ReleaseError::Build)?;
-    Ok((table, Decided { table: bytes, copied }))
+    let sealed = stored::seal(&table, fingerprint).map_err(ReleaseError::Build)?;
+    let sets = index.bytes_since(before);
+    Ok(Decision::Table(table, Decided { table: sealed, copied, charge, sets }))
 }
 
-/// Applies the rules to every cell of every group that may be listed.
-fn decide(raw: &RawAggregates) -> Result<ReleasedTable, ReleaseError> {
-    let groups = raw.groups.listed(&raw.people, raw.profile.threshold);
-    let figures = |group: &Group| -> Vec<Option<i128>> {
+/// The refusal of an agreement whose budget is spent: it speaks of the meter only, which is public.
+pub fn spent(rule: &NoiseRule, meter: Charge) -> Option<Refusal> {
+    let budget = rule.budget()?;
+    (meter.answers() >= budget).then(|| {
+        Refusal::new(
+            Code::BudgetSpent,
+            format!("the agreement's budget of {budget} charged answers is spent"),
+        )
+    })
+}
+
+/// One row: its group and what becomes of each figure.
+type Row = (Group, Vec<CellOutcome>);
+
+/// Exact rules, cell by cell.
+fn by_rules(raw: &RawAggregates) -> Vec<Row> {
+    let listed = |group: &&Group| {
+        let people = group.cells.and_then(|at| raw.people.get(at));
+        group.public || people.is_some_and(|people| people.persons >= raw.profile.threshold)
+    };
+    let figures = |group: &Group| -> Vec<CellOutcome> {
         raw.measures.iter().map(|measure| figure(&raw.profile, measure, group)).collect()
     };
-    // Wholly suppressed rows go last: then neither ORDER BY ties nor LIMIT of what is computed from this
-    // table can tell absent from small.
-    let (mut rows, hidden): (Vec<_>, Vec<_>) = groups
-        .iter()
-        .map(|group| (*group, figures(group)))
-        .partition(|(_, figures)| figures.is_empty() || figures.iter().any(Option::is_some));
-    rows.extend(hidden);
+    raw.groups.ordered().iter().filter(listed).map(|group| (*group, figures(group))).collect()
+}
 
+fn figure(profile: &Profile, measure: &RawMeasure, group: &Group) -> CellOutcome {
+    let figure = match group.cells.map(|at| measure.cells.get(at)) {
+        Some(Some(cell)) => rules::shown(profile, measure.measure, cell),
+        Some(None) => None,
+        None => rules::nobody(profile),
+    };
+    CellOutcome { figure, spread: rules::spread(profile) }
+}
+
+/// Noise, the index and the meter. All cells take the same way, whether they are listed or not, copied or
+/// drawn.
+fn by_noise(
+    raw: &RawAggregates,
+    rule: &NoiseRule,
+    secret: &Secret,
+    index: &mut Index,
+    meter: Charge,
+) -> (Vec<Row>, Charge) {
+    let growth = rule.growth(meter.answers());
+    let mut decision = decide::Decision::new(&raw.profile, rule, secret, index, growth);
+    let mut smallest = Smallest::default();
+    let mut rows = Vec::new();
+    for group in raw.groups.ordered() {
+        let whole = group.cells.and_then(|at| raw.people.get(at));
+        let people = whole.map_or(CellOutcome::SUPPRESSED, |cell| decision.people(cell));
+        let mut figures = Vec::with_capacity(raw.measures.len());
+        for (number, measure) in raw.measures.iter().enumerate() {
+            let cell = group.cells.and_then(|at| measure.cells.get(at));
+            let outcome = cell.map_or(CellOutcome::SUPPRESSED, |cell| {
+                let people = decision.people(cell);
+                let outcome = decision.figure(measure.measure, cell, people);
+                let shown = outcome.figure.and(people.figure);
+                smallest.cell(raw.groups.set_of(group), number, shown);
+                outcome
+            });
+            figures.push(outcome);
+        }
+        if raw.measures.is_empty() {
+            smallest.cell(raw.groups.set_of(group), 0, people.figure);
+        }
+        if group.public || people.figure.is_some() {
+            rows.push((*group, figures));
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "numbers of persons are far below 2^52")]
+    let charges = smallest
+        .each()
+        .map(|persons| rule.charge(persons.map_or(raw.profile.threshold as f64, |p| p as f64)));
+    (rows, Charge::of(charges.sum()))
+}
+
+/// Wholly suppressed rows go last: then neither ORDER BY ties nor LIMIT of what is computed from this table
+/// can tell absent from small.
+fn table(raw: &RawAggregates, rows: Vec<Row>) -> Result<ReleasedTable, ReleaseError> {
+    let (mut rows, hidden): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|(_, figures)| {
+        figures.is_empty() || figures.iter().any(|cell| cell.figure.is_some())
+    });
+    rows.extend(hidden);
     let listed: Vec<Group> = rows.iter().map(|(group, _)| *group).collect();
     let mut columns = raw.groups.keys_of(&listed).map_err(ReleaseError::Build)?;
     for (at, measure) in raw.measures.iter().enumerate() {
-        let figures = rows.iter().map(|(_, figures)| figures.get(at).copied().flatten());
+        let figures = rows.iter().map(|(_, figures)| figures.get(at).and_then(|cell| cell.figure));
         columns.push(column(measure.measure, figures).map_err(ReleaseError::Build)?);
+    }
+    for at in 0..raw.measures.len() {
+        let spreads = rows.iter().map(|(_, figures)| {
+            let cell = figures.get(at)?;
+            cell.figure.map(|_| f64::from(cell.spread))
+        });
+        columns.push(Arc::new(Float64Array::from_iter(spreads)));
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let batch = RecordBatch::try_new_with_options(schema(raw), columns, &options)
         .map_err(ReleaseError::Build)?;
     Ok(ReleasedTable { batch, measures: measures(raw), notes: notes(raw) })
-}
-
-fn figure(profile: &Profile, measure: &RawMeasure, group: &Group) -> Option<i128> {
-    match group.cells {
-        Some(at) => rules::shown(profile, measure.measure, measure.cells.get(at)?),
-        None => rules::nobody(profile),
-    }
 }
 
 fn column(
@@ -206,7 +305,16 @@ fn schema(raw: &RawAggregates) -> SchemaRef {
         .measures
         .iter()
         .map(|measure| Arc::new(Field::new(&measure.name, data_type(measure.measure), true)));
-    Arc::new(Schema::new(keys.chain(figures).collect::<Vec<_>>()))
+    let spreads = raw
+        .measures
+        .iter()
+        .map(|measure| Arc::new(Field::new(error_column(&measure.name), DataType::Float64, true)));
+    Arc::new(Schema::new(keys.chain(figures).chain(spreads).collect::<Vec<_>>()))
+}
+
+/// The column with the standard error of a figure, in the unit of the figure's own digits.
+pub fn error_column(figure: &str) -> String {
+    format!("{figure}_se")
 }
 
 fn measures(raw: &RawAggregates) -> Vec<ReleasedMeasure> {
@@ -222,17 +330,30 @@ fn measures(raw: &RawAggregates) -> Vec<ReleasedMeasure> {
 
 /// Said of every table of this kind alike, whether or not anything was left out of this one.
 fn notes(raw: &RawAggregates) -> Vec<String> {
-    if raw.groups.fields().is_empty() {
-        return Vec::new();
-    }
+    let mut notes = Vec::new();
     let threshold = raw.profile.threshold;
-    vec![if raw.groups.public_list() {
-        format!(
-            "every group of the public list stands in the table; others only with {threshold} people or more"
-        )
-    } else {
-        format!("only groups of {threshold} people or more stand in the table")
-    }]
+    let people = match &raw.profile.protection {
+        Protection::Noise(rule) if rule.threshold_jitter > 0 => {
+            format!("{threshold} to {} people", threshold + rule.threshold_jitter)
+        }
+        _ => format!("{threshold} people"),
+    };
+    if !raw.groups.fields().is_empty() {
+        notes.push(if raw.groups.public_list() {
+            format!(
+                "every group of the public list stands in the table; others only with {people} or more"
+            )
+        } else {
+            format!("only groups of {people} or more stand in the table")
+        });
+    }
+    if let Protection::Noise(rule) = &raw.profile.protection {
+        notes.push(format!(
+            "a figure may describe a set of people that differs from the one asked for by up to {} people, the answer to an earlier question",
+            rule.separation + rule.separation_jitter
+        ));
+    }
+    notes
 }
 
 /// An earlier answer under the column names of this question: names come from the text, and the text
@@ -273,7 +394,9 @@ impl CellStatus {
 
 impl ReleasedTable {
     /// Key columns, then for each measure its figure (Int64 for persons and rows, Decimal128(38, d) for
-    /// totals; null where suppressed). Sorted by keys, wholly suppressed rows last.
+    /// totals; null where suppressed), then for each measure the standard error of its figures
+    /// ([`error_column`]; Float64, in units of the figure's last digit; null where suppressed). Sorted by
+    /// keys, wholly suppressed rows last.
     pub fn batch(&self) -> &RecordBatch {
         &self.batch
     }

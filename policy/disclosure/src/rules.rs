@@ -6,7 +6,10 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Clip, Measure, Profile, RawCell, ZeroRule};
+use std::sync::LazyLock;
+
+use crate::cell_key::PerturbationTable;
+use crate::{Clip, Measure, NoiseRule, Profile, Protection, RawCell, ZeroRule};
 
 /// Totals are shown as Decimal128 with 38 digits.
 const DECIMAL_LIMIT: u128 = 10_u128.pow(38);
@@ -20,12 +23,34 @@ pub(crate) fn shown(profile: &Profile, measure: Measure, cell: &RawCell) -> Opti
     if cell.persons < profile.threshold {
         return None;
     }
+    if profile.protection == Protection::CellKey && !matches!(measure, Measure::Total { .. }) {
+        return perturbed(profile, cell);
+    }
     let figure = match measure {
         // I8: only counts of base rows and of persons use the plain base.
         Measure::Persons | Measure::Rows => Step::plain(profile.rounding).nearest(cell.figure),
         Measure::Total { decimals } => total(profile, decimals, cell),
     };
     figure.filter(|figure| fits(measure, *figure))
+}
+
+/// One standard deviation of what the rules do to a count: its rounding.
+#[expect(clippy::cast_precision_loss, reason = "a rounding base is a small number")]
+pub(crate) fn spread(profile: &Profile) -> f32 {
+    let base = if profile.rounding == 1 { 0.0 } else { profile.rounding as f32 };
+    base / 12f32.sqrt()
+}
+
+/// The cell-key method: what is added depends on the count and on the keys of the cell, added up. The
+/// package applies its threshold afterwards.
+fn perturbed(profile: &Profile, cell: &RawCell) -> Option<i128> {
+    static TEN_FIVE: LazyLock<PerturbationTable> = LazyLock::new(PerturbationTable::ten_five);
+    let table = &*TEN_FIVE;
+    let count = u64::try_from(cell.figure).ok()?;
+    let keys = i128::from(table.cell_keys());
+    let key = u64::try_from(cell.weighted.checked_rem_euclid(keys)?).ok()?;
+    let figure = i128::from(table.perturb(count, key));
+    (figure >= i128::from(profile.threshold)).then_some(figure)
 }
 
 /// A zero is as telling as a three: "nobody here was admitted" is a fact about everyone there. So it looks
@@ -51,7 +76,7 @@ fn total(profile: &Profile, decimals: u8, cell: &RawCell) -> Option<i128> {
     Step::scaled(profile.rounding, contribution, decimals)?.nearest(figure)
 }
 
-fn fits(measure: Measure, figure: i128) -> bool {
+pub(crate) fn fits(measure: Measure, figure: i128) -> bool {
     match measure {
         Measure::Persons | Measure::Rows => i64::try_from(figure).is_ok(),
         Measure::Total { .. } => figure.unsigned_abs() < DECIMAL_LIMIT,
@@ -61,13 +86,13 @@ fn fits(measure: Measure, figure: i128) -> bool {
 /// What a figure is rounded to a multiple of: `numerator / denominator` in the figure's fixed point. A
 /// fraction, because half of a unit need not be a whole number of the last digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Step {
+pub(crate) struct Step {
     numerator: u128,
     denominator: u128,
 }
 
 impl Step {
-    fn plain(base: u64) -> Self {
+    pub(crate) fn plain(base: u64) -> Self {
         Self { numerator: u128::from(base), denominator: 1 }
     }
 
@@ -75,7 +100,7 @@ impl Step {
     /// the figure (40 days: 64; a fraction of 0.3: 0.5). Multiplying everybody's value multiplies the step,
     /// so no device that multiplies a figure makes it relatively more precise. The power of two keeps the
     /// step from telling the contribution.
-    fn scaled(base: u64, contribution: u128, decimals: u8) -> Option<Self> {
+    pub(crate) fn scaled(base: u64, contribution: u128, decimals: u8) -> Option<Self> {
         let unit = 10_u128.checked_pow(u32::from(decimals))?;
         let base = u128::from(base);
         // Nobody contributes anything but zero; the figure is 0 in any step.
@@ -97,8 +122,24 @@ impl Step {
         Some(Self { numerator: base.checked_mul(scale)?, denominator })
     }
 
+    /// So many steps, in the figure's fixed point.
+    pub(crate) fn times(self, steps: i64) -> Option<i128> {
+        let magnitude = self.numerator.checked_mul(u128::from(steps.unsigned_abs()))?;
+        let magnitude = i128::try_from(divide(magnitude, self.denominator)?).ok()?;
+        Some(if steps < 0 { -magnitude } else { magnitude })
+    }
+
+    /// One step in the figure's fixed point, for what is said about it.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the size of an error has no more than a few digits"
+    )]
+    pub(crate) fn size(self) -> f64 {
+        self.numerator as f64 / self.denominator as f64
+    }
+
     /// The nearest multiple, ties away from zero; none when it cannot be computed in 128 bits.
-    fn nearest(self, figure: i128) -> Option<i128> {
+    pub(crate) fn nearest(self, figure: i128) -> Option<i128> {
         let parts = figure.unsigned_abs().checked_mul(self.denominator)?;
         let steps = divide(parts, self.numerator)?;
         let magnitude = divide(steps.checked_mul(self.numerator)?, self.denominator)?;
@@ -116,13 +157,49 @@ fn divide(dividend: u128, divisor: u128) -> Option<u128> {
 
 /// What is done to every figure of a measure, from the profile only: the same words for every table.
 pub(crate) fn treatment(profile: &Profile, measure: Measure) -> String {
-    let mut parts = Vec::new();
     let scaled = matches!(measure, Measure::Total { .. });
+    let parts = match &profile.protection {
+        Protection::Noise(rule) => noise_treatment(profile, rule, measure),
+        Protection::CellKey if !scaled => vec![
+            "perturbed by cell key, rule 10-5".to_owned(),
+            format!("below {} suppressed", profile.threshold),
+        ],
+        Protection::CellKey | Protection::Rules => rule_treatment(profile, scaled),
+    };
+    parts.join("; ")
+}
+
+fn noise_treatment(profile: &Profile, rule: &NoiseRule, measure: Measure) -> Vec<String> {
+    let mut parts = Vec::new();
+    parts.extend(match measure {
+        Measure::Persons => None,
+        Measure::Rows => Some(format!(
+            "who makes up more than 1/{} of a cell counts for that part",
+            profile.threshold
+        )),
+        Measure::Total { .. } => Some(limited(profile)),
+    });
+    let scale = match measure {
+        Measure::Total { .. } => " times that limit taken up to a power of two",
+        Measure::Persons | Measure::Rows => "",
+    };
+    let NoiseRule { variance, per_person, weights, .. } = rule;
+    parts.push(format!(
+        "noise of variance {variance} + {per_person} for each person{scale}, and weights of people of variance {weights}"
+    ));
+    parts.push(format!("rounded to {}{scale}", profile.rounding));
+    let least = profile.threshold;
+    parts.push(match rule.threshold_jitter {
+        0 => format!("fewer than {least} people suppressed"),
+        j => format!("fewer than {least} to {} people suppressed", least + j),
+    });
+    parts
+}
+
+fn rule_treatment(profile: &Profile, scaled: bool) -> Vec<String> {
+    let mut parts = Vec::new();
     if scaled && profile.clip == Clip::ThresholdLargest {
-        parts.push(format!(
-            "each person's part limited to the {} of its cell",
-            nth_largest(profile.threshold)
-        ));
+        parts.push(limited(profile));
     }
     parts.push(match (profile.rounding, scaled) {
         (1, _) => "not rounded".to_owned(),
@@ -140,7 +217,11 @@ pub(crate) fn treatment(profile: &Profile, measure: Measure) -> String {
         ZeroRule::Shown => ", none shown as 0",
     };
     parts.push(format!("fewer than {} people suppressed{zeros}", profile.threshold));
-    parts.join("; ")
+    parts
+}
+
+fn limited(profile: &Profile) -> String {
+    format!("each person's part limited to the {} of its cell", nth_largest(profile.threshold))
 }
 
 fn nth_largest(rank: u64) -> String {

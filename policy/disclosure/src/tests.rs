@@ -3,7 +3,7 @@
 
 mod codes;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use arrow_array::{
@@ -13,9 +13,9 @@ use arrow_schema::{DataType, Field, Schema};
 use proptest::prelude::*;
 
 use crate::{
-    AuditEvent, Decided, Earlier, Fingerprint, Ledger, LedgerError, Measure, Outcome, Profile,
-    Question, RawAggregates, RawCell, RawError, RawMeasure, Recorded, ReleaseError, ReleasedTable,
-    Scope, Timestamp, release,
+    Asked, AuditEvent, Charge, Decide, Earlier, Fingerprint, Index, Ledger, LedgerError, Measure,
+    Outcome, Profile, Question, RawAggregates, RawCell, RawError, RawMeasure, Recorded,
+    ReleaseError, ReleasedTable, Scope, Secret, Standing, Timestamp, release,
 };
 
 pub(crate) fn profile(threshold: u64, rounding: u64, clip: &str, zeros: &str) -> Profile {
@@ -100,7 +100,7 @@ pub(crate) fn raw(
         }
     }
     let of = |key: &Key| rows.iter().filter(|row| row.key == *key).cloned().collect::<Vec<Row>>();
-    let people = keys.iter().map(|key| persons(&of(key))).collect();
+    let people = keys.iter().map(|key| cell(1, &of(key), profile)).collect();
     let measures = MEASURES
         .iter()
         .enumerate()
@@ -121,41 +121,56 @@ pub(crate) fn raw(
     )
 }
 
-fn persons(rows: &[Row]) -> u64 {
-    rows.iter().map(|row| row.person).collect::<BTreeSet<_>>().len() as u64
-}
-
 fn cell(measure: usize, rows: &[Row], profile: &Profile) -> RawCell {
-    let valued: Vec<Row> = rows.iter().filter(|row| row.value.is_some()).cloned().collect();
-    match measure {
-        0 => RawCell { figure: persons(rows).into(), persons: persons(rows), ..RawCell::default() },
-        1 => RawCell { figure: rows.len() as i128, persons: persons(rows), ..RawCell::default() },
-        2 => RawCell {
-            figure: valued.len() as i128,
-            persons: persons(&valued),
-            ..RawCell::default()
-        },
-        _ => total_cell(&valued, profile),
+    let mut by_person: BTreeMap<i64, i128> = BTreeMap::new();
+    for row in rows.iter().filter(|row| measure < 2 || row.value.is_some()) {
+        *by_person.entry(row.person.into()).or_default() += match measure {
+            0 => 0,
+            1 | 2 => 1,
+            _ => i128::from(row.value.unwrap_or(0)),
+        };
     }
+    let cell = evidence(&by_person, profile);
+    if measure == 0 { cell.of_people() } else { cell }
 }
 
-fn total_cell(rows: &[Row], profile: &Profile) -> RawCell {
-    let mut by_person: BTreeMap<u8, i128> = BTreeMap::new();
-    for row in rows {
-        *by_person.entry(row.person).or_default() += i128::from(row.value.unwrap_or(0));
-    }
+/// What the engine gathers about a set of people and what each contributes, slowly.
+pub(crate) fn evidence(by_person: &BTreeMap<i64, i128>, profile: &Profile) -> RawCell {
     let mut sizes: Vec<u128> = by_person.values().map(|total| total.unsigned_abs()).collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     let rank = |rank: u64| sizes.get(rank as usize - 1).copied().unwrap_or(0);
-    let clip = rank(profile.threshold()) as i128;
-    RawCell {
-        figure: by_person.values().sum(),
+    let clip = rank(profile.threshold());
+    let limited = |total: i128| total.clamp(-(clip as i128), clip as i128);
+    let figure: i128 = by_person.values().sum();
+    let most = (clip as i128).max(figure.abs() / i128::from(profile.threshold()));
+    let key = secret().people();
+    let mut cell = RawCell {
+        figure,
+        flattened: by_person.values().map(|total| *total.clamp(&-most, &most)).sum(),
         persons: by_person.len() as u64,
         largest: rank(1),
         second: rank(2),
-        clip: clip as u128,
-        clipped: by_person.values().map(|total| *total.clamp(&-clip, &clip)).sum(),
+        clip,
+        clipped: by_person.values().map(|total| limited(*total)).sum(),
+        ..RawCell::default()
+    };
+    for (person, total) in by_person {
+        let person = key.person(*person);
+        cell.weight += i64::from(person.weight);
+        cell.weighted += i128::from(person.weight) * limited(*total);
+        cell.people.add(&key, &person, 1);
+        cell.sketch.add(&key, &person, *total);
     }
+    cell
+}
+
+pub(crate) fn secret() -> Secret {
+    Secret::new(&[7; 32]).unwrap()
+}
+
+/// The numbers of the default profile, without its noise.
+pub(crate) fn plain() -> Profile {
+    profile(10, 5, "threshold-largest", "suppressed")
 }
 
 pub(crate) fn key_batch(keys: &[Key]) -> RecordBatch {
@@ -173,7 +188,7 @@ pub(crate) fn released(
     raw: RawAggregates,
     ledger: &dyn Ledger,
 ) -> Result<ReleasedTable, ReleaseError> {
-    match release(raw, ledger, Timestamp(0))? {
+    match release(raw, &secret(), ledger, Timestamp(0))? {
         Outcome::Released(table) => Ok(table),
         Outcome::Refused(refusal) => panic!("release refused: {refusal}"),
     }
@@ -188,7 +203,7 @@ pub(crate) fn shown(table: &ReleasedTable) -> Vec<(Key, Vec<Option<i128>>)> {
         .map(|row| {
             let code = codes.is_valid(row).then(|| codes.value(row).to_owned());
             let figures =
-                batch.columns().iter().skip(2).map(|column| figure(column, row)).collect();
+                batch.columns()[2..2 + MEASURES.len()].iter().map(|c| figure(c, row)).collect();
             ((code, bands.value(row)), figures)
         })
         .collect()
@@ -208,33 +223,59 @@ pub(crate) fn figure(column: &ArrayRef, row: usize) -> Option<i128> {
 #[derive(Default)]
 pub(crate) struct MemoryLedger {
     pub(crate) tables: Mutex<HashMap<(Scope, Fingerprint), Vec<u8>>>,
+    pub(crate) indexes: Mutex<HashMap<Scope, Index>>,
+    pub(crate) charged: Mutex<Charge>,
     pub(crate) copied: Mutex<Vec<bool>>,
     pub(crate) cannot_write: bool,
 }
 
-struct View<'a>(&'a HashMap<(Scope, Fingerprint), Vec<u8>>, &'a Scope);
+struct View<'a>(&'a HashMap<(Scope, Fingerprint), Vec<u8>>, &'a Scope, Charge);
 
 impl Earlier for View<'_> {
     fn table(&self, fingerprint: &Fingerprint) -> Result<Option<Vec<u8>>, LedgerError> {
         Ok(self.0.get(&(self.1.clone(), *fingerprint)).cloned())
+    }
+
+    fn meter(&self) -> Result<Charge, LedgerError> {
+        Ok(self.2)
     }
 }
 
 impl Ledger for MemoryLedger {
     fn exclusive(
         &self,
-        question: &Question,
+        asked: Asked<'_>,
         _now: Timestamp,
-        decide: &mut dyn FnMut(&dyn Earlier) -> Result<Decided, LedgerError>,
-    ) -> Result<Recorded, LedgerError> {
+        decide: &mut Decide<'_>,
+    ) -> Result<Option<Recorded>, LedgerError> {
+        let scope = &asked.question.scope;
         let mut tables = self.tables.lock().unwrap();
-        let decided = decide(&View(&tables, &question.scope))?;
+        let mut indexes = self.indexes.lock().unwrap();
+        let k = asked.separation.unwrap_or(2);
+        let index = indexes.entry(scope.clone()).or_insert_with(|| Index::new(k));
+        let mark = index.mark();
+        let mut charged = self.charged.lock().unwrap();
+        let decided = match decide(&View(&tables, scope, *charged), index) {
+            Ok(Some(decided)) => decided,
+            other => {
+                index.forget_since(mark);
+                return other.map(|_| None);
+            }
+        };
         if self.cannot_write {
+            index.forget_since(mark);
             return Err(LedgerError { action: "write", source: "disk full".into() });
         }
         self.copied.lock().unwrap().push(decided.copied);
-        tables.insert((question.scope.clone(), question.fingerprint), decided.table);
-        Ok(Recorded(tables.len() as u64))
+        *charged = charged.and(decided.charge);
+        tables.insert((scope.clone(), asked.question.fingerprint), decided.table);
+        Ok(Some(Recorded(tables.len() as u64)))
+    }
+
+    fn standing(&self, question: &Question) -> Result<Standing, LedgerError> {
+        let known = (question.scope.clone(), question.fingerprint);
+        let known = self.tables.lock().unwrap().contains_key(&known);
+        Ok(Standing { known, meter: *self.charged.lock().unwrap() })
     }
 
     fn record(&self, _event: &AuditEvent, _now: Timestamp) -> Result<Recorded, LedgerError> {

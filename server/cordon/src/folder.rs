@@ -5,7 +5,7 @@
 //! agreements/    one TOML file per agreement; read again when a file changes
 //! opt-outs.txt   pseudonyms of everybody who opted out; read again when it changes
 //! state.sqlite   ledger and audit journal
-//! keys/          the key of the house's own tokens
+//! keys/          the key of the house's own tokens, the secret of disclosure control
 //! spill/         what queries put aside while they run; emptied at start
 //! demo/          tokens of the demo's people
 //! serving        locked by the process that serves this folder
@@ -64,6 +64,10 @@ impl Folder {
 
     pub(crate) fn keys(&self) -> PathBuf {
         self.0.join("keys")
+    }
+
+    pub(crate) fn disclosure_key(&self) -> PathBuf {
+        self.keys().join("disclosure.key")
     }
 
     pub(crate) fn spill(&self) -> PathBuf {

@@ -1,11 +1,13 @@
 //! One house: its folder opened, its parts put together, its port served.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
 use cordon_catalogue::Catalogue;
-use cordon_disclosure::{Ledger, Timestamp};
+use cordon_disclosure::{Ledger, Secret, Timestamp};
 use cordon_engine::{Engine, EngineSettings, OptOuts};
 use cordon_state::SqliteState;
 use cordon_store::Store;
@@ -13,11 +15,13 @@ use cordon_wire::{
     AgreementsInForce, Doors, FlightSettings, Identity, KeepNotes, LocalIssuer, ServeError,
     TrustedIssuer, Withdrawn, WithdrawnUnknown,
 };
+use rand::TryRngCore as _;
+use rand::rngs::OsRng;
 use tokio_util::sync::CancellationToken;
 
 use crate::agreement_files;
-use crate::exit::{Exit, ended};
-use crate::folder::Folder;
+use crate::exit::{Exit, ended, usage};
+use crate::folder::{Folder, write_private};
 use crate::opt_out_file;
 use crate::own_views::OwnWork;
 use crate::settings::{LimitsFile, Settings};
@@ -56,7 +60,8 @@ impl House {
             ..settings.limits.over(folder)
         };
         let ledger: Arc<dyn Ledger> = Arc::clone(&state) as _;
-        let engine = Engine::new(Arc::clone(&catalogue), Arc::new(store), ledger, limits)
+        let secret = Arc::new(secret(&settings.disclosure_key)?);
+        let engine = Engine::new(Arc::clone(&catalogue), Arc::new(store), ledger, secret, limits)
             .context("the query engine cannot start")?;
         Ok(Self { settings, catalogue, agreements, state, engine, opt_outs })
     }
@@ -139,6 +144,22 @@ fn identity(settings: &Settings, state: &Arc<SqliteState>) -> anyhow::Result<Ide
     Ok(Identity::new(issuers)?.with_withdrawn(withdrawn))
 }
 
+/// The secret of disclosure control: made on the first start, and never again by itself. When it is lost,
+/// every figure is drawn anew, and what was answered before no longer protects what is answered next.
+fn secret(path: &Path) -> anyhow::Result<Secret> {
+    let shown = path.display();
+    if !path.exists() {
+        let mut bytes = [0; 32];
+        OsRng.try_fill_bytes(&mut bytes).context("no randomness for the secret")?;
+        write_private(path, &format!("{}\n", hex::encode(bytes)))?;
+    }
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read `{shown}`"))?;
+    let bytes = hex::decode(text.trim()).map_err(|_| {
+        usage(format!("`{shown}` is no secret: write at least 64 hexadecimal digits"))
+    })?;
+    Secret::new(&bytes).map_err(|error| usage(format!("`{shown}`: {error}")))
+}
+
 /// Notes on answers go where `my.notes` reads them.
 fn keep_notes(state: Arc<SqliteState>) -> Arc<KeepNotes> {
     Arc::new(move |query_id, user, notes| {
@@ -157,6 +178,7 @@ pub(crate) fn local(folder: Folder, port: u16, limits: LimitsFile) -> Settings {
     Settings {
         agreements: folder.agreements(),
         opt_outs: folder.opt_outs(),
+        disclosure_key: folder.disclosure_key(),
         flight: FlightSettings { address: ([127, 0, 0, 1], port).into(), tls: None },
         sign_in: crate::settings::SignIn { local: true, issuers: Vec::new() },
         limits,

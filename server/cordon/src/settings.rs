@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) folder: Folder,
     pub(crate) agreements: PathBuf,
     pub(crate) opt_outs: PathBuf,
+    pub(crate) disclosure_key: PathBuf,
     pub(crate) flight: FlightSettings,
     pub(crate) sign_in: SignIn,
     pub(crate) limits: LimitsFile,
@@ -46,6 +47,7 @@ struct SettingsFile {
     data_dir: PathBuf,
     agreements: Option<PathBuf>,
     opt_outs: Option<PathBuf>,
+    disclosure_key: Option<PathBuf>,
     #[serde(default)]
     flight: FlightFile,
     sign_in: SignInFile,
@@ -124,6 +126,8 @@ fn convert(file: SettingsFile, base: &Path) -> anyhow::Result<Settings> {
     let folder = Folder::new(base.join(file.data_dir));
     let agreements = file.agreements.map_or_else(|| folder.agreements(), |path| base.join(path));
     let opt_outs = file.opt_outs.map_or_else(|| folder.opt_outs(), |path| base.join(path));
+    let disclosure_key =
+        file.disclosure_key.map_or_else(|| folder.disclosure_key(), |path| base.join(path));
     let address = file.flight.address;
     let tls = file.flight.tls.map(|tls| read_tls(&tls, base)).transpose()?;
     if tls.is_none() && !address.ip().to_canonical().is_loopback() {
@@ -145,7 +149,15 @@ fn convert(file: SettingsFile, base: &Path) -> anyhow::Result<Settings> {
     }
     let sign_in = SignIn { local: file.sign_in.local, issuers };
     let flight = FlightSettings { address, tls };
-    Ok(Settings { folder, agreements, opt_outs, flight, sign_in, limits: file.limits })
+    Ok(Settings {
+        folder,
+        agreements,
+        opt_outs,
+        disclosure_key,
+        flight,
+        sign_in,
+        limits: file.limits,
+    })
 }
 
 fn read_tls(file: &TlsFile, base: &Path) -> anyhow::Result<Tls> {

@@ -12,12 +12,13 @@ use cordon_agreements::Permit;
 use cordon_catalogue::{Catalogue, TableDescription, TableName};
 use cordon_disclosure::{Code, Place, Refusal};
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, SchemaError, Spans, TableReference};
 use datafusion::datasource::MemTable;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{
-    AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
 };
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
@@ -92,6 +93,7 @@ pub(crate) fn authorise(
     let plan = SqlToRel::new_with_options(&world, options)
         .sql_statement_to_plan(query.statement().clone())
         .map_err(|e| place(&e))?;
+    no_reserved_names(&plan)?;
     let types = plan.get_parameter_types().map_err(|e| place(&e))?;
     let parameters =
         (1..=query.parameters()).map(|n| types.get(&format!("${n}")).cloned().flatten()).collect();
@@ -100,6 +102,38 @@ pub(crate) fn authorise(
         .execute_and_check(plan, state.config_options(), |_, _| {})
         .map_err(|e| place(&e))?;
     Ok(AuthorisedPlan { plan, permit, spots: query.spots().clone(), parameters })
+}
+
+/// Names that begin with `_` are ours, also where they are quoted as texts.
+fn no_reserved_names(plan: &LogicalPlan) -> Result<(), Refusal> {
+    let mut taken = None;
+    let walked = plan.apply_with_subqueries(|node| {
+        let alias = match node {
+            LogicalPlan::SubqueryAlias(a) => Some(a.alias.table()),
+            _ => None,
+        };
+        taken = taken.take().or(alias.filter(|a| a.starts_with('_')).map(str::to_owned));
+        node.apply_expressions(|e| {
+            e.apply(|e| {
+                if let Expr::Alias(a) = e
+                    && a.name.starts_with('_')
+                {
+                    taken = Some(a.name.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    match (walked, taken) {
+        (Ok(_), None) => Ok(()),
+        (_, Some(name)) => Err(Refusal::new(
+            Code::ReservedName,
+            format!("`{}` begins with `_`", crate::parse::shorten(&name)),
+        )),
+        (Err(_), None) => {
+            Err(Refusal::new(Code::PlanNotOffered, "a statement of this kind is not offered"))
+        }
+    }
 }
 
 /// What the planner may look up.

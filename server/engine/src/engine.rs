@@ -10,8 +10,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_agreements::{OptOuts as OptOutRule, Permit};
 use cordon_catalogue::{Catalogue, TableName};
 use cordon_disclosure::{
-    AuditEvent, AuditOutcome, Code, Fingerprint, Ledger, Outcome, Question, Scope, Timestamp,
-    release,
+    AuditEvent, AuditOutcome, Code, Fingerprint, Ledger, Outcome, Profile, Protection, Question,
+    Scope, Secret, Timestamp, release, spent,
 };
 use cordon_store::{AsOf, Pinned, Store};
 use datafusion::common::ScalarValue;
@@ -92,6 +92,7 @@ struct Inner {
     catalogue: Arc<Catalogue>,
     store: Arc<Store>,
     ledger: Arc<dyn Ledger>,
+    secret: Arc<Secret>,
     settings: EngineSettings,
     state: SessionState,
     slots: Semaphore,
@@ -139,6 +140,7 @@ impl Engine {
         catalogue: Arc<Catalogue>,
         store: Arc<Store>,
         ledger: Arc<dyn Ledger>,
+        secret: Arc<Secret>,
         settings: EngineSettings,
     ) -> std::io::Result<Arc<Self>> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -150,7 +152,8 @@ impl Engine {
             .build()?;
         let state = session::state(&settings)?;
         let slots = Semaphore::new(settings.concurrency.max(1));
-        let inner = Arc::new(Inner { catalogue, store, ledger, settings, state, slots });
+        let inner = Inner { catalogue, store, ledger, secret, settings, state, slots };
+        let inner = Arc::new(inner);
         Ok(Arc::new(Self { inner, runtime: Some(runtime) }))
     }
 
@@ -309,6 +312,7 @@ impl Inner {
             state: &self.state,
             partitions: self.settings.threads.max(1),
             opt_outs: &opt_outs,
+            people: self.secret.people(),
         };
         let guarded = guard::guard(&authorised, &world)?;
         let schema = finish::advertised(&guarded, sql.options);
@@ -342,6 +346,7 @@ impl Inner {
                 Step::Cut(cut) => {
                     let question = self.question(sql, cut, &given, versions, opt_outs.digest());
                     let profile = sql.permit.profile().as_ref().clone();
+                    self.within_budget(&profile, &question).await?;
                     let work = execute::cut(
                         cut,
                         &given,
@@ -352,12 +357,12 @@ impl Inner {
                     );
                     let raw = self.stoppable(work, &cancel, started).await?;
                     cancel = CancellationToken::new();
-                    let ledger = Arc::clone(&self.ledger);
-                    let outcome =
-                        tokio::task::spawn_blocking(move || release(raw, ledger.as_ref(), now()))
-                            .await
-                            .map_err(|_| failure::internal("a panic in release"))?
-                            .map_err(|e| failure::release(&e))?;
+                    let (ledger, secret) = (Arc::clone(&self.ledger), Arc::clone(&self.secret));
+                    let decide = move || release(raw, &secret, ledger.as_ref(), now());
+                    let outcome = tokio::task::spawn_blocking(decide)
+                        .await
+                        .map_err(|_| failure::internal("a panic in release"))?
+                        .map_err(|e| failure::release(&e))?;
                     match outcome {
                         Outcome::Refused(refusal) => return Err(Stop::Refused(refusal)),
                         Outcome::Released(table) => {
@@ -394,6 +399,23 @@ impl Inner {
         let outcome = AuditOutcome::Released { rows, columns: answer.schema.fields().len() as u64 };
         self.record(sql, versions, outcome).await?;
         Ok(answer)
+    }
+
+    /// Past the budget only what was answered before is answered: no row is read for anything else.
+    async fn within_budget(&self, profile: &Profile, question: &Question) -> Result<(), Stop> {
+        let Protection::Noise(rule) = profile.protection() else { return Ok(()) };
+        if rule.budget().is_none() {
+            return Ok(());
+        }
+        let (ledger, question) = (Arc::clone(&self.ledger), question.clone());
+        let standing = tokio::task::spawn_blocking(move || ledger.standing(&question))
+            .await
+            .map_err(|_| failure::internal("a panic in the ledger"))?
+            .map_err(|e| failure::ledger(&e))?;
+        match spent(rule, standing.meter) {
+            Some(refusal) if !standing.known => Err(refusal.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Runs work that touches patients' rows until it ends, the caller goes away, or the deadline comes.
@@ -440,10 +462,11 @@ impl Inner {
             analyst: sql.permit.analyst().to_string(),
             agreement: sql.permit.agreement().to_string(),
             scope: Scope(format!(
-                "{versions} {:?} {} {}",
+                "{versions} {:?} {opt_outs} {} k={:?} secret={}",
                 sql.permit.opt_outs(),
-                opt_outs,
-                sql.permit.profile().name()
+                sql.permit.profile().name(),
+                sql.permit.profile().separation(),
+                self.secret.id(),
             )),
             fingerprint: Fingerprint(digest.finalize().into()),
         }

@@ -8,7 +8,7 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
-use arrow_array::builder::{Decimal128Builder, Int64Builder};
+use arrow_array::builder::{Decimal128Builder, FixedSizeBinaryBuilder, Int64Builder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type};
 use arrow_array::{
@@ -16,7 +16,7 @@ use arrow_array::{
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, FieldRef, Fields};
-use cordon_disclosure::RawCell;
+use cordon_disclosure::{PeopleKey, RawCell, Sketch};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
@@ -24,6 +24,7 @@ use datafusion::logical_expr::{
 };
 
 const WIDE: DataType = DataType::Decimal128(38, 0);
+const SKETCH: DataType = DataType::FixedSizeBinary(Sketch::BYTES as i32);
 
 /// `evidence(person, contribution)`: contribution Int64 or Decimal128; rows where either is null add nothing.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -33,17 +34,20 @@ pub(crate) struct Evidence {
     threshold: u64,
     /// Declared public bounds of one contribution, in its fixed point.
     bounds: Option<(i128, i128)>,
+    /// What people are hashed with.
+    key: PeopleKey,
 }
 
 impl Evidence {
-    pub(crate) fn new(threshold: u64, bounds: Option<(i128, i128)>) -> Self {
-        Self { signature: Signature::any(2, Volatility::Immutable), threshold, bounds }
+    pub(crate) fn new(threshold: u64, bounds: Option<(i128, i128)>, key: PeopleKey) -> Self {
+        Self { signature: Signature::any(2, Volatility::Immutable), threshold, bounds, key }
     }
 
     fn groups(&self) -> Groups {
         Groups {
             threshold: usize::try_from(self.threshold).unwrap_or(usize::MAX),
             bounds: self.bounds,
+            key: self.key,
             groups: Vec::new(),
             entries: 0,
         }
@@ -58,6 +62,11 @@ fn output_fields() -> Fields {
         Field::new("second", WIDE, false),
         Field::new("clip", WIDE, false),
         Field::new("clipped", WIDE, false),
+        Field::new("weight", DataType::Int64, false),
+        Field::new("weighted", WIDE, false),
+        Field::new("people", SKETCH, false),
+        Field::new("sketch", SKETCH, false),
+        Field::new("flattened", WIDE, false),
     ])
 }
 
@@ -148,7 +157,7 @@ impl Group {
         self.unordered = false;
     }
 
-    fn cell(&mut self, threshold: usize, scratch: &mut Vec<u128>) -> RawCell {
+    fn cell(&mut self, threshold: usize, key: &PeopleKey, scratch: &mut Vec<u128>) -> RawCell {
         self.merge();
         let figure = self.entries.iter().fold(0i128, |sum, e| sum.saturating_add(e.contribution));
         scratch.clear();
@@ -162,11 +171,29 @@ impl Group {
         let second = nth(2).unwrap_or(0);
         let clip = nth(threshold).unwrap_or(0);
         let bound = i128::try_from(clip).unwrap_or(i128::MAX);
-        let clipped = self
-            .entries
-            .iter()
-            .fold(0i128, |sum, e| sum.saturating_add(e.contribution.clamp(-bound, bound)));
-        RawCell { figure, persons: self.entries.len() as u64, largest, second, clip, clipped }
+        let part = i128::try_from(threshold).map_or(0, |t| figure.saturating_abs() / t.max(1));
+        let most = bound.max(part);
+        let mut cell = RawCell {
+            figure,
+            persons: self.entries.len() as u64,
+            largest,
+            second,
+            clip,
+            ..RawCell::default()
+        };
+        for e in &self.entries {
+            let person = key.person(e.person);
+            let weight = i64::from(person.weight);
+            let clipped = e.contribution.clamp(-bound, bound);
+            cell.clipped = cell.clipped.saturating_add(clipped);
+            cell.flattened = cell.flattened.saturating_add(e.contribution.clamp(-most, most));
+            cell.weight = cell.weight.saturating_add(weight);
+            cell.weighted =
+                cell.weighted.saturating_add(clipped.saturating_mul(i128::from(weight)));
+            cell.people.add(key, &person, 1);
+            cell.sketch.add(key, &person, e.contribution);
+        }
+        cell
     }
 }
 
@@ -174,6 +201,7 @@ impl Group {
 struct Groups {
     threshold: usize,
     bounds: Option<(i128, i128)>,
+    key: PeopleKey,
     groups: Vec<Group>,
     entries: usize,
 }
@@ -286,10 +314,10 @@ impl GroupsAccumulator for Groups {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let threshold = self.threshold;
+        let (threshold, key) = (self.threshold, self.key);
         let mut scratch = Vec::new();
         let cells: Vec<RawCell> =
-            self.take(emit_to).iter_mut().map(|g| g.cell(threshold, &mut scratch)).collect();
+            self.take(emit_to).iter_mut().map(|g| g.cell(threshold, &key, &mut scratch)).collect();
         let wide = |read: &dyn Fn(&RawCell) -> i128| -> ArrayRef {
             Arc::new(
                 cells
@@ -313,6 +341,11 @@ impl GroupsAccumulator for Groups {
             wide(&|c| unsigned(c.second)),
             wide(&|c| unsigned(c.clip)),
             wide(&|c| c.clipped),
+            Arc::new(cells.iter().map(|c| Some(c.weight)).collect::<Int64Array>()),
+            wide(&|c| c.weighted),
+            sketches(cells.iter().map(|c| &c.people))?,
+            sketches(cells.iter().map(|c| &c.sketch))?,
+            wide(&|c| c.flattened),
         ];
         Ok(Arc::new(StructArray::try_new(output_fields(), columns, None)?))
     }
@@ -409,6 +442,14 @@ impl Accumulator for Single {
     }
 }
 
+fn sketches<'a>(sketches: impl ExactSizeIterator<Item = &'a Sketch>) -> Result<ArrayRef> {
+    let mut builder = FixedSizeBinaryBuilder::with_capacity(sketches.len(), Sketch::BYTES as i32);
+    for sketch in sketches {
+        builder.append_value(sketch.to_bytes())?;
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
 /// Reads the aggregate's output back.
 pub(crate) fn read(column: &ArrayRef) -> Result<Vec<RawCell>> {
     let Some(cells) = column.as_struct_opt() else {
@@ -422,8 +463,17 @@ pub(crate) fn read(column: &ArrayRef) -> Result<Vec<RawCell>> {
     };
     let (figure, largest, second, clip, clipped) =
         (wide(0)?, wide(2)?, wide(3)?, wide(4)?, wide(5)?);
-    let Some(persons) = cells.column(1).as_primitive_opt::<Int64Type>() else {
+    let (weighted, flattened) = (wide(7)?, wide(10)?);
+    let (Some(persons), Some(weight)) = (
+        cells.column(1).as_primitive_opt::<Int64Type>(),
+        cells.column(6).as_primitive_opt::<Int64Type>(),
+    ) else {
         return internal_err!("evidence counts persons");
+    };
+    let (Some(people), Some(sketch)) =
+        (cells.column(8).as_fixed_size_binary_opt(), cells.column(9).as_fixed_size_binary_opt())
+    else {
+        return internal_err!("evidence has sketches");
     };
     Ok((0..cells.len())
         .map(|row| RawCell {
@@ -433,6 +483,11 @@ pub(crate) fn read(column: &ArrayRef) -> Result<Vec<RawCell>> {
             second: second.value(row).unsigned_abs(),
             clip: clip.value(row).unsigned_abs(),
             clipped: clipped.value(row),
+            weight: weight.value(row),
+            weighted: weighted.value(row),
+            flattened: flattened.value(row),
+            people: Sketch::from_bytes(people.value(row)).unwrap_or_default(),
+            sketch: Sketch::from_bytes(sketch.value(row)).unwrap_or_default(),
         })
         .collect())
 }

@@ -15,7 +15,7 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 
 use crate::evidence;
 use crate::guard::{Cut, Domain};
@@ -103,10 +103,16 @@ pub(crate) async fn run(
     state: &SessionState,
     one_row_joins: bool,
 ) -> Result<Vec<RecordBatch>> {
-    let optimised = state.optimize(&plan)?;
+    // Optimizing does not yield: on a thread of its own it can be left behind.
+    let own = state.clone();
+    let optimised = tokio::task::spawn_blocking(move || own.optimize(&plan))
+        .await
+        .map_err(|_| DataFusionError::Internal("a panic in the optimizer".to_owned()))??;
     let physical = state.query_planner().create_physical_plan(&optimised, state).await?;
     check_physical(&physical, one_row_joins)?;
-    collect(physical, state.task_ctx()).await
+    // In the order of partitions, not of who is ready first.
+    let parts = collect_partitioned(physical, state.task_ctx()).await?;
+    Ok(parts.into_iter().flatten().collect())
 }
 
 /// Joins without an equality do not yield to cancellation: only those with at most one row may run.
@@ -147,7 +153,7 @@ pub(crate) async fn cut(
     for column in whole.columns().iter().skip(cut.keys) {
         cells.push(evidence::read(column)?);
     }
-    let Some(people) = cells.first().map(|c| c.iter().map(|cell| cell.persons).collect()) else {
+    let Some(people) = cells.first().cloned() else {
         return internal_err!("an inner plan has evidence");
     };
     let mut measures = Vec::new();
@@ -158,8 +164,7 @@ pub(crate) async fn cut(
         let mut cells = read.clone();
         if *measure == Measure::Persons {
             for cell in &mut cells {
-                cell.figure = i128::from(cell.persons);
-                cell.clipped = cell.figure;
+                *cell = cell.of_people();
             }
         }
         measures.push(RawMeasure {

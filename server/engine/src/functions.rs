@@ -30,6 +30,7 @@ pub(crate) const PERSONAL_SCALAR: &[&str] = &[
     "cordon_add",
     "cordon_sub",
     "cordon_mul",
+    "cordon_div",
     "current_date",
     "today",
 ];

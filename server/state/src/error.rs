@@ -53,6 +53,9 @@ pub enum StateError {
     /// SQLite could not.
     #[error("the state file cannot be read or written")]
     Sqlite(#[from] rusqlite::Error),
+    /// The index of answered sets was damaged.
+    #[error("the answered sets cannot be read")]
+    Index(#[from] cordon_disclosure::DamagedIndex),
     /// An entry cannot be written as JSON or read back.
     #[error("an entry of the journal has an unknown form")]
     Entry(#[from] serde_json::Error),

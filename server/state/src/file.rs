@@ -75,7 +75,12 @@ pub(crate) fn open(path: &Path) -> Result<SqliteState, StateError> {
     let reader = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
     reader.busy_timeout(BUSY)?;
     let file = OpenedFile::of(path)?;
-    Ok(SqliteState { writer: Mutex::new(writer), reader: Mutex::new(reader), file })
+    Ok(SqliteState {
+        writer: Mutex::new(writer),
+        reader: Mutex::new(reader),
+        indexes: Mutex::default(),
+        file,
+    })
 }
 
 fn flags(access: OpenFlags) -> OpenFlags {

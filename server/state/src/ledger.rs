@@ -1,8 +1,8 @@
 //! [`Ledger`] over SQLite: one immediate transaction per call, durable when the call returns.
 
 use cordon_disclosure::{
-    AuditEvent, AuditOutcome, Decided, Earlier, Fingerprint, Ledger, LedgerError, Question,
-    Recorded, Scope, Timestamp,
+    Asked, AuditEvent, AuditOutcome, Charge, Decide, Decided, Earlier, Fingerprint, Index, Ledger,
+    LedgerError, Question, Recorded, Standing, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub(crate) struct DecisionBody {
     pub(crate) fingerprint: String,
     /// The outcome of an earlier answer was copied.
     pub(crate) copied: bool,
+    /// Millionths of an answer that the agreement was charged.
+    #[serde(default)]
+    pub(crate) charged: u64,
     /// The table was remembered with this entry; else an earlier entry holds it.
     pub(crate) kept: bool,
     pub(crate) table_sha256: String,
@@ -44,19 +47,40 @@ pub(crate) enum OutcomeBody {
 impl Ledger for SqliteState {
     fn exclusive(
         &self,
-        question: &Question,
+        asked: Asked<'_>,
         now: Timestamp,
-        decide: &mut dyn FnMut(&dyn Earlier) -> Result<Decided, LedgerError>,
-    ) -> Result<Recorded, LedgerError> {
+        decide: &mut Decide<'_>,
+    ) -> Result<Option<Recorded>, LedgerError> {
         let mut writer = self.writer.lock();
         let transaction = self.begin(&mut writer).map_err(StateError::writing)?;
-        let view = ScopeView { transaction: &transaction, scope: &question.scope };
+        let question = asked.question;
+        let mut indexes = self.indexes.lock();
+        // Taken out while it is worked on: after a failure or a panic it is read anew.
+        let known = indexes.remove(&question.scope);
+        let mut index = caught_up(&transaction, asked, known).map_err(StateError::reading)?;
+        let mark = index.index.mark();
+        let view = ScopeView { transaction: &transaction, question };
         // When `decide` fails or panics, the transaction is dropped and with it all that was written.
-        let decided = decide(&view)?;
+        let Some(decided) = decide(&view, &mut index.index)? else {
+            index.index.forget_since(mark);
+            indexes.insert(question.scope.clone(), index);
+            return Ok(None);
+        };
         let recorded =
             remember(&transaction, question, now, &decided).map_err(StateError::writing)?;
         self.commit(transaction).map_err(StateError::writing)?;
-        Ok(recorded)
+        index.read_to = recorded;
+        indexes.insert(question.scope.clone(), index);
+        Ok(Some(recorded))
+    }
+
+    fn standing(&self, question: &Question) -> Result<Standing, LedgerError> {
+        let reader = self.reader.lock();
+        let found = (|| -> Result<Standing, StateError> {
+            let known = is_known(&reader, question)?;
+            Ok(Standing { known, meter: meter(&reader, &question.agreement)? })
+        })();
+        found.map_err(StateError::reading)
     }
 
     fn record(&self, event: &AuditEvent, now: Timestamp) -> Result<Recorded, LedgerError> {
@@ -88,10 +112,53 @@ impl SqliteState {
     }
 }
 
+/// The index of one scope, and up to which entry of the journal it was read.
+pub(crate) struct ScopeIndex {
+    index: Index,
+    read_to: Recorded,
+}
+
+/// The index with what was recorded since it was last used, by whatever process.
+fn caught_up(
+    transaction: &Transaction<'_>,
+    asked: Asked<'_>,
+    known: Option<ScopeIndex>,
+) -> Result<ScopeIndex, StateError> {
+    let k = asked.separation.unwrap_or(2);
+    let mut index =
+        known.unwrap_or_else(|| ScopeIndex { index: Index::new(k), read_to: Recorded(0) });
+    let mut newer = transaction.prepare_cached(
+        "SELECT position, sets FROM answered_sets WHERE scope = ?1 AND position > ?2 ORDER BY position",
+    )?;
+    let mut rows = newer.query(params![asked.question.scope.0, index.read_to.0.cast_signed()])?;
+    while let Some(row) = rows.next()? {
+        let (position, sets): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        index.index.append(&sets)?;
+        index.read_to = Recorded(position.cast_unsigned());
+    }
+    drop(rows);
+    drop(newer);
+    Ok(index)
+}
+
+fn is_known(connection: &Connection, question: &Question) -> Result<bool, StateError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM answers WHERE scope = ?1 AND fingerprint = ?2)";
+    let mut known = connection.prepare_cached(sql)?;
+    let key = params![question.scope.0, question.fingerprint.0];
+    Ok(known.query_row(key, |row| row.get(0))?)
+}
+
+fn meter(connection: &Connection, agreement: &str) -> Result<Charge, StateError> {
+    let mut charged =
+        connection.prepare_cached("SELECT charged FROM meters WHERE agreement = ?1")?;
+    let charged: Option<i64> = charged.query_row([agreement], |row| row.get(0)).optional()?;
+    Ok(Charge(charged.unwrap_or(0).cast_unsigned()))
+}
+
 /// The earlier answers of one scope, as they stand inside the transaction.
 struct ScopeView<'a> {
     transaction: &'a Transaction<'a>,
-    scope: &'a Scope,
+    question: &'a Question,
 }
 
 impl Earlier for ScopeView<'_> {
@@ -99,9 +166,14 @@ impl Earlier for ScopeView<'_> {
         self.transaction
             .prepare_cached("SELECT sealed FROM answers WHERE scope = ?1 AND fingerprint = ?2")
             .and_then(|mut sealed| {
-                sealed.query_row(params![self.scope.0, fingerprint.0], |row| row.get(0)).optional()
+                let key = params![self.question.scope.0, fingerprint.0];
+                sealed.query_row(key, |row| row.get(0)).optional()
             })
             .map_err(|error| StateError::from(error).reading())
+    }
+
+    fn meter(&self) -> Result<Charge, LedgerError> {
+        meter(self.transaction, &self.question.agreement).map_err(StateError::reading)
     }
 }
 
@@ -111,12 +183,7 @@ fn remember(
     now: Timestamp,
     decided: &Decided,
 ) -> Result<Recorded, StateError> {
-    let key = params![question.scope.0, question.fingerprint.0];
-    let known: bool = transaction
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM answers WHERE scope = ?1 AND fingerprint = ?2)",
-        )?
-        .query_row(key, |row| row.get(0))?;
+    let known = is_known(transaction, question)?;
     // A copied table may carry other column names: what was first recorded stays. One that was decided
     // anew must not be known; if it is, the insert below fails, and nothing leaves.
     let kept = !(known && decided.copied);
@@ -124,6 +191,7 @@ fn remember(
         scope: question.scope.0.clone(),
         fingerprint: hex::encode(question.fingerprint.0),
         copied: decided.copied,
+        charged: decided.charge.0,
         kept,
         table_sha256: hex::encode(Sha256::digest(&decided.table)),
     };
@@ -145,6 +213,19 @@ fn remember(
                 recorded.0.cast_signed()
             ],
         )?;
+    }
+    if !decided.sets.is_empty() {
+        transaction
+            .prepare_cached("INSERT INTO answered_sets VALUES (?1, ?2, ?3)")?
+            .execute(params![question.scope.0, recorded.0.cast_signed(), decided.sets])?;
+    }
+    if decided.charge > Charge::default() {
+        transaction
+            .prepare_cached(
+                "INSERT INTO meters VALUES (?1, ?2)
+                 ON CONFLICT (agreement) DO UPDATE SET charged = charged + excluded.charged",
+            )?
+            .execute(params![question.agreement, decided.charge.0.cast_signed()])?;
     }
     Ok(recorded)
 }

@@ -23,12 +23,16 @@ mod schema;
 mod tests;
 mod tokens;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use cordon_disclosure::Scope;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use crate::file::OpenedFile;
+use crate::ledger::ScopeIndex;
 
 pub use error::StateError;
 pub use notes::KeptNote;
@@ -40,6 +44,8 @@ pub use read::AuditRow;
 pub struct SqliteState {
     pub(crate) writer: Mutex<Connection>,
     pub(crate) reader: Mutex<Connection>,
+    /// Answered sets of the scopes in use. Locked by whoever writes, after the writer.
+    pub(crate) indexes: Mutex<HashMap<Scope, ScopeIndex>>,
     pub(crate) file: OpenedFile,
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cordon_disclosure::{
-    AuditEvent, AuditOutcome, Decided, Fingerprint, Ledger, LedgerError, Question, Recorded, Scope,
-    Timestamp,
+    Asked, AuditEvent, AuditOutcome, Charge, Decided, Fingerprint, Ledger, LedgerError, Question,
+    Recorded, Scope, Timestamp,
 };
 use rusqlite::Connection;
 
@@ -62,13 +62,21 @@ fn ask(
 ) -> Result<(Vec<u8>, Recorded), LedgerError> {
     let question = question(fingerprint);
     let mut given = Vec::new();
-    let recorded = state.exclusive(&question, NOON, &mut |earlier| {
+    let recorded = state.exclusive(asked(&question), NOON, &mut |earlier, _| {
         let found = earlier.table(&question.fingerprint)?;
         let copied = found.is_some();
         given = found.unwrap_or_else(|| table.to_vec());
-        Ok(Decided { table: given.clone(), copied })
+        Ok(Some(decided(given.clone(), copied)))
     })?;
-    Ok((given, recorded))
+    Ok((given, recorded.expect("a decision was recorded")))
+}
+
+fn asked(question: &Question) -> Asked<'_> {
+    Asked { question, separation: Some(10) }
+}
+
+fn decided(table: Vec<u8>, copied: bool) -> Decided {
+    Decided { table, copied, charge: Charge(250_000), sets: Vec::new() }
 }
 
 #[test]
@@ -92,9 +100,9 @@ fn scopes_do_not_see_each_other() {
     ask(&state, 1, b"first").unwrap();
     let elsewhere = Question { scope: Scope("other".into()), ..question(1) };
     state
-        .exclusive(&elsewhere, NOON, &mut |earlier| {
+        .exclusive(asked(&elsewhere), NOON, &mut |earlier, _| {
             assert_eq!(earlier.table(&Fingerprint([1; 32]))?, None);
-            Ok(Decided { table: b"elsewhere".to_vec(), copied: false })
+            Ok(Some(decided(b"elsewhere".to_vec(), false)))
         })
         .unwrap();
     assert_eq!(ask(&state, 1, b"").unwrap().0, b"first");
@@ -105,8 +113,8 @@ fn an_answer_is_never_replaced() {
     let at = place();
     let state = SqliteState::open(&at.path).unwrap();
     ask(&state, 1, b"first").unwrap();
-    let anew = state.exclusive(&question(1), NOON, &mut |_| {
-        Ok(Decided { table: b"second".to_vec(), copied: false })
+    let anew = state.exclusive(asked(&question(1)), NOON, &mut |_, _| {
+        Ok(Some(decided(b"second".to_vec(), false)))
     });
     assert_eq!(anew.unwrap_err().action, "write");
     assert_eq!(ask(&state, 1, b"").unwrap(), (b"first".to_vec(), Recorded(2)));
@@ -117,12 +125,12 @@ fn an_answer_is_never_replaced() {
 fn a_decision_that_fails_or_panics_leaves_nothing() {
     let at = place();
     let state = SqliteState::open(&at.path).unwrap();
-    let failed = state.exclusive(&question(1), NOON, &mut |_| {
+    let failed = state.exclusive(asked(&question(1)), NOON, &mut |_, _| {
         Err(LedgerError { action: "decide", source: "no".into() })
     });
     assert_eq!(failed.unwrap_err().action, "decide");
     let panicked = catch_unwind(AssertUnwindSafe(|| {
-        state.exclusive(&question(1), NOON, &mut |_| panic!("a fault in a rule"))
+        state.exclusive(asked(&question(1)), NOON, &mut |_, _| panic!("a fault in a rule"))
     }));
     assert!(panicked.is_err());
     assert_eq!(ask(&state, 1, b"first").unwrap(), (b"first".to_vec(), Recorded(1)));
@@ -225,9 +233,9 @@ fn a_file_that_was_moved_removed_or_replaced_refuses() {
 fn a_file_replaced_while_deciding_is_noticed_before_anything_leaves() {
     let at = place();
     let state = SqliteState::open(&at.path).unwrap();
-    let result = state.exclusive(&question(1), NOON, &mut |_| {
+    let result = state.exclusive(asked(&question(1)), NOON, &mut |_, _| {
         fs::rename(&at.path, at.path.with_file_name("away")).unwrap();
-        Ok(Decided { table: b"lost".to_vec(), copied: false })
+        Ok(Some(decided(b"lost".to_vec(), false)))
     });
     assert_eq!(result.unwrap_err().action, "write");
 }

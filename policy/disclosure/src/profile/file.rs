@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{Clip, Profile, ProfileError, ZeroRule};
+use super::{Clip, NoiseRule, Profile, ProfileError, Protection, ZeroRule};
 
 /// The file as written.
 #[derive(Deserialize)]
@@ -16,6 +16,31 @@ struct ProfileFile {
     zeros: ZeroRule,
     symbol: String,
     significant_digits: Option<u32>,
+    #[serde(default)]
+    cell_key: bool,
+    noise: Option<NoiseFile>,
+    meter: Option<MeterFile>,
+}
+
+/// `[noise]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoiseFile {
+    threshold_jitter: u64,
+    separation: usize,
+    separation_jitter: usize,
+    weights: f64,
+    variance: f64,
+    per_person: f64,
+    bound: u32,
+}
+
+/// `[meter]`.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MeterFile {
+    growth_from: Option<f64>,
+    budget: Option<f64>,
 }
 
 /// The engine keeps the threshold-th largest contribution of every cell, which costs memory per cell.
@@ -50,7 +75,18 @@ fn place(text: &str, error: &toml::de::Error) -> String {
 }
 
 fn check(file: ProfileFile) -> Result<Profile, String> {
-    let ProfileFile { name, threshold, rounding, clip, zeros, symbol, significant_digits } = file;
+    let ProfileFile {
+        name,
+        threshold,
+        rounding,
+        clip,
+        zeros,
+        symbol,
+        significant_digits,
+        cell_key,
+        noise,
+        meter,
+    } = file;
     if !is_name(&name) {
         return Err(format!(
             "`name` is `{name}`; write lower case letters, digits and `-`, a letter first"
@@ -75,7 +111,112 @@ fn check(file: ProfileFile) -> Result<Profile, String> {
             "`significant_digits` is {digits}; write 1 to {MOST_DIGITS}, or leave it out for all digits"
         ));
     }
-    Ok(Profile { name, threshold, rounding, clip, zeros, symbol, significant_digits })
+    let protection = match (noise, meter, cell_key) {
+        (Some(noise), meter, false) => Protection::Noise(check_noise(threshold, &noise, meter)?),
+        (None, None, true) => Protection::CellKey,
+        (None, None, false) => Protection::Rules,
+        (Some(_), _, true) => {
+            return Err("`cell_key` and `[noise]` are two methods; keep one".to_owned());
+        }
+        (None, Some(_), _) => {
+            return Err(
+                "`[meter]` needs `[noise]`: without noise there is nothing to grow".to_owned()
+            );
+        }
+    };
+    if matches!(protection, Protection::Noise(_)) {
+        if clip != Clip::ThresholdLargest {
+            return Err(
+                "`clip` must be \"threshold-largest\" beside `[noise]`: noise scales with it"
+                    .to_owned(),
+            );
+        }
+        // An exact edge between none and few would be told by a 0 among noisy figures.
+        if zeros != ZeroRule::Suppressed {
+            return Err("`zeros` must be \"suppressed\" beside `[noise]`".to_owned());
+        }
+    }
+    if protection == Protection::CellKey && clip != Clip::None {
+        return Err("`clip` must be \"none\" beside `cell_key`".to_owned());
+    }
+    Ok(Profile { name, threshold, rounding, clip, zeros, symbol, significant_digits, protection })
+}
+
+/// The index finds near sets by at most this many posted buckets.
+const LARGEST_SEPARATION: usize = 12;
+
+/// Beyond this two sets have too little in common.
+const LARGEST_JITTER: usize = 20;
+
+/// Noise of a standard deviation beyond this hides every hospital.
+const LARGEST_VARIANCE: f64 = 10_000.0;
+
+fn check_noise(
+    threshold: u64,
+    noise: &NoiseFile,
+    meter: Option<MeterFile>,
+) -> Result<NoiseRule, String> {
+    let NoiseFile {
+        threshold_jitter,
+        separation,
+        separation_jitter,
+        weights,
+        variance,
+        per_person,
+        bound,
+    } = *noise;
+    if threshold_jitter > 4 * threshold {
+        return Err(format!(
+            "`threshold_jitter` is {threshold_jitter}; write at most four thresholds"
+        ));
+    }
+    // k >= T: else two shown sets could differ by fewer people than a figure must rest on.
+    let least = usize::try_from(threshold).unwrap_or(usize::MAX);
+    if separation < least || separation > LARGEST_SEPARATION {
+        return Err(format!(
+            "`separation` is {separation}; write a number of persons from the threshold ({threshold}) to {LARGEST_SEPARATION}"
+        ));
+    }
+    if separation_jitter > LARGEST_JITTER {
+        return Err(format!(
+            "`separation_jitter` is {separation_jitter}; write at most {LARGEST_JITTER}"
+        ));
+    }
+    let within = |name: &str, value: f64, from: f64, to: f64| {
+        if value.is_finite() && (from..=to).contains(&value) {
+            Ok(())
+        } else {
+            Err(format!("`{name}` is {value}; write a number from {from} to {to}"))
+        }
+    };
+    within("weights", weights, 0.0, 1.0)?;
+    within("variance", variance, 0.5, LARGEST_VARIANCE)?;
+    within("per_person", per_person, 0.0, 10.0)?;
+    let spread = variance.sqrt();
+    within("bound", f64::from(bound), (2.0 * spread).ceil(), 100.0 * spread)?;
+    let MeterFile { growth_from, budget } =
+        meter.unwrap_or(MeterFile { growth_from: None, budget: None });
+    for (name, value) in [("growth_from", growth_from), ("budget", budget)] {
+        if let Some(value) = value {
+            within(name, value, 1.0, 1e9)?;
+        }
+    }
+    if let (Some(from), Some(budget)) = (growth_from, budget)
+        && budget < from
+    {
+        return Err(format!("`budget` is {budget}, below `growth_from` ({from})"));
+    }
+    Ok(NoiseRule {
+        threshold_jitter,
+        separation,
+        separation_jitter,
+        weights,
+        variance,
+        per_person,
+        bound,
+        growth_from,
+        budget,
+    })
 }
 
 fn is_name(text: &str) -> bool {

@@ -24,7 +24,8 @@ fn every_built_in_profile_is_valid_and_named_as_it_is_asked_for() {
         assert_eq!(profile.name(), *name);
         assert_eq!(Profile::built_in(name), Some(profile));
     }
-    assert_eq!(Profile::built_in_names().collect::<Vec<_>>(), ["hes-publication", "nhs-sde"]);
+    let names: Vec<&str> = Profile::built_in_names().collect();
+    assert_eq!(names, ["cell-key", "guarded", "hes-publication", "nhs-sde"]);
     assert_eq!(Profile::built_in("exact"), None);
     assert_eq!(Profile::built_in(""), None);
 }

@@ -26,7 +26,7 @@ fn new(
         question(1),
         profile(3, 5, "none", "suppressed"),
         keys,
-        people,
+        people.into_iter().map(count).collect(),
         measures,
         domain,
     )
@@ -88,7 +88,15 @@ fn parts_of_different_lengths_or_types_are_an_error() {
 #[test]
 fn evidence_that_cannot_be_true_is_an_error() {
     let total = Measure::Total { decimals: 0 };
-    let fair = RawCell { figure: 60, persons: 4, largest: 30, second: 20, clip: 5, clipped: 20 };
+    let fair = RawCell {
+        figure: 60,
+        persons: 4,
+        largest: 30,
+        second: 20,
+        clip: 5,
+        clipped: 20,
+        ..RawCell::default()
+    };
     assert!(one_cell(total, fair).is_ok());
     assert!(one_cell(Measure::Rows, RawCell { figure: 9, ..count(7) }).is_ok());
     let huge = RawCell { figure: i128::MIN, persons: 7, largest: u128::MAX, ..RawCell::default() };

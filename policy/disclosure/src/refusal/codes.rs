@@ -93,6 +93,8 @@ pub enum Code {
     PlanNotOffered,
     /// Measure not offered.
     MeasureNotOffered,
+    /// Budget spent.
+    BudgetSpent,
     /// Deadline reached.
     DeadlineReached,
     /// Memory limit reached.
@@ -160,6 +162,7 @@ impl Code {
         Code::Subquery,
         Code::PlanNotOffered,
         Code::MeasureNotOffered,
+        Code::BudgetSpent,
         Code::DeadlineReached,
         Code::MemoryExhausted,
         Code::Internal,
@@ -481,6 +484,13 @@ impl Code {
                 rule: "a measure is offered when its release rule is known",
                 remedy: "use count, sum or avg",
                 example: "`SELECT median(speldur) FROM hes.apc`",
+            },
+            Code::BudgetSpent => &Page {
+                id: "CORDON-D128",
+                title: "Budget spent",
+                rule: "an agreement learns at most as much as its profile's budget; questions asked before stay free",
+                remedy: "ask a question that was answered before, or ask the governance lead about the budget",
+                example: "any new question under an agreement whose meter in `my.agreements` stands at its budget",
             },
             Code::DeadlineReached => &Page {
                 id: "CORDON-X101",

@@ -6,9 +6,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::tests::{
     DECIMALS, Key, MEASURES, MemoryLedger, Row, any_domain, any_profile, any_rows, key_batch,
-    profile, question, raw, released, shown,
+    plain, profile, question, raw, released, shown,
 };
-use crate::{AuditEvent, Clip, Fingerprint, Question, RawCell, Recorded, ZeroRule};
+use crate::{
+    AuditEvent, Clip, Decide, Fingerprint, Question, RawCell, Recorded, Standing, ZeroRule,
+};
 
 type Table = Vec<(Key, Vec<Option<i128>>)>;
 
@@ -142,7 +144,7 @@ proptest! {
     fn a_small_group_of_the_domain_looks_like_an_absent_one(
         mut rows in any_rows(), few in 1_u8..10, values in prop::collection::vec(prop::option::of(-900_i64..900), 10),
     ) {
-        let sde = Profile::built_in("nhs-sde").unwrap();
+        let sde = plain();
         let small = key("z", 0);
         let domain = [key("a", 0), small.clone(), key("b", 1)];
         let without = answer(&rows, Some(&domain), &sde);
@@ -152,7 +154,7 @@ proptest! {
 
     #[test]
     fn a_small_group_outside_a_domain_changes_nothing(mut rows in any_rows(), few in 1_u8..10) {
-        let sde = Profile::built_in("nhs-sde").unwrap();
+        let sde = plain();
         let without = answer(&rows, None, &sde);
         rows.extend(people(&key("z", 0), 0, few));
         prop_assert_eq!(answer(&rows, None, &sde), without);
@@ -172,7 +174,7 @@ proptest! {
 
 #[test]
 fn i3_the_same_question_is_copied_whole_even_when_the_data_changed() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let ledger = MemoryLedger::default();
     let ask = |number, fingerprint| {
         shown(
@@ -192,7 +194,7 @@ fn i3_the_same_question_is_copied_whole_even_when_the_data_changed() {
 
 #[test]
 fn i3_a_copy_takes_the_column_names_of_its_question() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let ledger = MemoryLedger::default();
     let rows = people(&key("a", 0), 0, 30);
     let ask = |name: &str| {
@@ -209,7 +211,7 @@ fn i3_a_copy_takes_the_column_names_of_its_question() {
 
 #[test]
 fn i6_what_cannot_be_recorded_does_not_leave() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let ledger = MemoryLedger { cannot_write: true, ..MemoryLedger::default() };
     let raw = raw(&people(&key("a", 0), 0, 30), None, &sde, 1).unwrap();
     let error = released(raw, &ledger).unwrap_err();
@@ -222,11 +224,15 @@ struct Idle;
 impl Ledger for Idle {
     fn exclusive(
         &self,
-        _question: &Question,
+        _asked: Asked<'_>,
         _now: Timestamp,
-        _decide: &mut dyn FnMut(&dyn Earlier) -> Result<Decided, LedgerError>,
-    ) -> Result<Recorded, LedgerError> {
-        Ok(Recorded(1))
+        _decide: &mut Decide<'_>,
+    ) -> Result<Option<Recorded>, LedgerError> {
+        Ok(Some(Recorded(1)))
+    }
+
+    fn standing(&self, _question: &Question) -> Result<Standing, LedgerError> {
+        Ok(Standing { known: false, meter: Charge::default() })
     }
 
     fn record(&self, _event: &AuditEvent, _now: Timestamp) -> Result<Recorded, LedgerError> {
@@ -236,14 +242,14 @@ impl Ledger for Idle {
 
 #[test]
 fn i6_a_ledger_that_never_asked_releases_nothing() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let raw = raw(&people(&key("a", 0), 0, 30), None, &sde, 1).unwrap();
     assert!(matches!(released(raw, &Idle), Err(ReleaseError::NothingRecorded)));
 }
 
 #[test]
 fn a_stored_table_that_was_damaged_or_exchanged_is_noticed() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let ask = |fingerprint| raw(&people(&key("a", 0), 0, 30), None, &sde, fingerprint).unwrap();
     let ledger = MemoryLedger::default();
     released(ask(1), &ledger).unwrap();
@@ -266,7 +272,7 @@ fn a_stored_table_that_was_damaged_or_exchanged_is_noticed() {
 
 #[test]
 fn a_stored_table_of_other_columns_is_an_error_and_not_an_answer() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let ledger = MemoryLedger::default();
     let rows = people(&key("a", 0), 0, 30);
     released(raw(&rows, None, &sde, 1).unwrap(), &ledger).unwrap();
@@ -277,7 +283,7 @@ fn a_stored_table_of_other_columns_is_an_error_and_not_an_answer() {
 
 #[test]
 fn rows_are_sorted_by_keys_with_nulls_last_and_wholly_suppressed_ones_behind() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let domain =
         [(None, 1), key("b", 2), key("c", 1), key("a", 9), key("b", 1), key("a", 1), (None, 0)];
     let mut rows = people(&(None, 1), 0, 20);
@@ -296,7 +302,7 @@ fn rows_are_sorted_by_keys_with_nulls_last_and_wholly_suppressed_ones_behind() {
 
 #[test]
 fn an_aggregate_without_groups_always_has_its_row() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let none = RecordBatch::try_new_with_options(
         Arc::new(Schema::empty()),
         Vec::new(),
@@ -310,7 +316,7 @@ fn an_aggregate_without_groups_always_has_its_row() {
             question(1),
             sde.clone(),
             none.clone(),
-            vec![persons],
+            vec![RawCell { persons, ..RawCell::default() }],
             vec![measure],
             None,
         );
@@ -324,14 +330,14 @@ fn an_aggregate_without_groups_always_has_its_row() {
 
 #[test]
 fn a_table_of_keys_alone_lists_only_what_may_be_listed() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let keys = key_batch(&[key("b", 0), key("a", 0), key("c", 0)]);
     for (domain, listed) in [(None, 2), (Some(key_batch(&[key("c", 0), key("x", 0)])), 4)] {
         let raw = RawAggregates::new(
             question(1),
             sde.clone(),
             keys.clone(),
-            vec![10, 11, 9],
+            [10, 11, 9].map(|persons| RawCell { persons, ..RawCell::default() }).to_vec(),
             Vec::new(),
             domain,
         );
@@ -343,13 +349,15 @@ fn a_table_of_keys_alone_lists_only_what_may_be_listed() {
 
 #[test]
 fn types_are_fixed_and_every_figure_may_be_null() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let raw = raw(&people(&key("a", 0), 0, 30), None, &sde, 1).unwrap();
     let table = released(raw, &MemoryLedger::default()).unwrap();
     let schema = table.batch().schema();
     let types: Vec<&DataType> = schema.fields().iter().map(|field| field.data_type()).collect();
     let (count, total) = (&DataType::Int64, &DataType::Decimal128(38, 2));
-    assert_eq!(types, [&DataType::Utf8, &DataType::Int32, count, count, count, total]);
+    let error = &DataType::Float64;
+    let keys = [&DataType::Utf8, &DataType::Int32];
+    assert_eq!(types, [&keys[..], &[count, count, count, total], &[error; 4]].concat());
     assert!(schema.fields().iter().all(|field| field.is_nullable()));
     assert!(schema.metadata().is_empty());
     let said: Vec<(&str, &str)> =
@@ -357,12 +365,12 @@ fn types_are_fixed_and_every_figure_may_be_null() {
     let expected: Vec<(&str, &str)> = MEASURES.iter().map(|(name, m)| (*name, m.word())).collect();
     assert_eq!(said, expected);
     assert_eq!(table.batch().column(5).null_count(), 0);
-    assert_eq!(format!("{table:?}"), "ReleasedTable(1 rows x 6 columns)");
+    assert_eq!(format!("{table:?}"), "ReleasedTable(1 rows x 10 columns)");
 }
 
 #[test]
 fn notes_and_treatments_do_not_depend_on_the_data() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = plain();
     let domain = [key("a", 0)];
     let mut outside = people(&key("a", 0), 0, 30);
     outside.extend(people(&key("b", 0), 0, 30));

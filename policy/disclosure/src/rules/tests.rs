@@ -16,7 +16,15 @@ fn shown_count(profile: &Profile, persons: u64) -> Option<i128> {
 /// A total of `persons` people with the same contribution each.
 fn alike(persons: u64, each: u128) -> RawCell {
     let figure = i128::try_from(u128::from(persons) * each).unwrap();
-    RawCell { figure, persons, largest: each, second: each, clip: each, clipped: figure }
+    RawCell {
+        figure,
+        persons,
+        largest: each,
+        second: each,
+        clip: each,
+        clipped: figure,
+        ..RawCell::default()
+    }
 }
 
 #[test]
@@ -42,7 +50,7 @@ fn the_published_hes_rule() {
 
 #[test]
 fn i2_no_figure_below_the_threshold_whatever_its_size() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = crate::tests::plain();
     for persons in 0..10 {
         let rows = RawCell { figure: 1_000_000, persons, ..RawCell::default() };
         assert_eq!(shown(&sde, Measure::Rows, &rows), None);
@@ -78,7 +86,7 @@ fn the_scale_is_the_contribution_rounded_up_to_a_power_of_two() {
         );
     }
     // 12 people with 40 days each: 480 of steps of 320.
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = crate::tests::plain();
     assert_eq!(shown(&sde, Measure::Total { decimals: 0 }, &alike(12, 40)), Some(640));
 }
 
@@ -102,6 +110,7 @@ fn one_large_person_is_flattened_by_the_clip_and_covered_by_the_rounding() {
         second: 1,
         clip: 1,
         clipped: 10,
+        ..RawCell::default()
     };
     let measure = Measure::Total { decimals: 0 };
     assert_eq!(shown(&profile(10, 5, "threshold-largest", "suppressed"), measure, &cell), Some(10));
@@ -129,7 +138,7 @@ fn what_does_not_fit_its_column_is_suppressed() {
 
 #[test]
 fn the_treatment_says_what_the_profile_does() {
-    let sde = Profile::built_in("nhs-sde").unwrap();
+    let sde = crate::tests::plain();
     assert_eq!(treatment(&sde, Measure::Persons), "rounded to 5; fewer than 10 people suppressed");
     assert_eq!(treatment(&sde, Measure::Rows), treatment(&sde, Measure::Persons));
     assert_eq!(
@@ -204,7 +213,7 @@ proptest! {
     fn i8_multiplying_everybody_multiplies_the_uncertainty(
         persons in 10_u64..10_000, each in 1_u128..100_000, doublings in 0_u32..40,
     ) {
-        let sde = Profile::built_in("nhs-sde").unwrap();
+        let sde = crate::tests::plain();
         let of = |factor: u128| shown(&sde, Measure::Total { decimals: 0 }, &alike(persons, each * factor));
         let factor = 1_u128 << doublings;
         prop_assert_eq!(of(factor).unwrap(), of(1).unwrap() * (factor as i128));
@@ -232,7 +241,7 @@ proptest! {
         profile in any_profile(), figure: i128, clipped: i128, persons: u64,
         largest: u128, second: u128, clip: u128, decimals: u8,
     ) {
-        let cell = RawCell { figure, persons, largest, second, clip, clipped };
+        let cell = RawCell { figure, persons, largest, second, clip, clipped, ..RawCell::default() };
         for measure in [Measure::Persons, Measure::Rows, Measure::Total { decimals }] {
             if shown(&profile, measure, &cell).is_some() {
                 prop_assert!(persons >= profile.threshold || persons == 0);

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use arrow_array::RecordBatch;
 use cordon_agreements::{Agreements, Permit, UserId, permit};
 use cordon_catalogue::Catalogue;
-use cordon_disclosure::Profile;
+use cordon_disclosure::{Profile, Secret};
 use cordon_engine::{Engine, EngineSettings, QueryOptions, Stop, SubmittedSql, new_query_id};
 use cordon_state::SqliteState;
 use cordon_store::Store;
@@ -57,7 +57,8 @@ impl Protected {
             spill_dir: folder.join("spill"),
             ..EngineSettings::default()
         };
-        let engine = Engine::new(Arc::clone(catalogue), Arc::new(store), ledger, settings)?;
+        let secret = Arc::new(Secret::new(&[7; 32])?);
+        let engine = Engine::new(Arc::clone(catalogue), Arc::new(store), ledger, secret, settings)?;
         Ok(Self { engine, permit })
     }
 

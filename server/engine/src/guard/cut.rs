@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_catalogue::{Domain as PublicDomain, TableKind};
-use cordon_disclosure::{Code, Measure, Refusal};
+use cordon_disclosure::{Code, Measure, Refusal, error_column};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::datasource::provider_as_source;
@@ -227,7 +227,8 @@ impl Guard<'_> {
             .iter()
             .enumerate()
             .map(|(n, (_, bounds))| {
-                let func = Arc::new(AggregateUDF::from(Evidence::new(threshold, *bounds)));
+                let func =
+                    Arc::new(AggregateUDF::from(Evidence::new(threshold, *bounds, self.people)));
                 let params = AggregateFunctionParams {
                     args: vec![col("_p"), col(format!("_v{n}"))],
                     distinct: false,
@@ -290,7 +291,8 @@ impl Guard<'_> {
             let have = figure.get_type(&scan.projected_schema).map_err(internal)?;
             let figure = if *wanted == have { figure } else { total::try_cast(figure, wanted) };
             exprs.push(renamed(figure, a.schema.qualified_field(first + n)));
-            columns.push(Facts { figure: Figure::Direct, ..Facts::default() });
+            let says = super::listing::digest(&format!("cut {id}, figure {n}"));
+            columns.push(Facts { figure: Figure::Direct, says, ..Facts::default() });
         }
         let plan = Projection::try_new(exprs, Arc::new(LogicalPlan::TableScan(scan)))
             .map(LogicalPlan::Projection)
@@ -435,6 +437,9 @@ fn released_schema(
             Measure::Total { decimals } => DataType::Decimal128(38, decimals.cast_signed()),
         };
         fields.push(Field::new(format!("_m{n}"), data_type, true));
+    }
+    for n in 0..requests.all.len() {
+        fields.push(Field::new(error_column(&format!("_m{n}")), DataType::Float64, true));
     }
     Arc::new(Schema::new(fields))
 }

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection};
 
 use super::listing::Chosen;
 use super::person::is_pseudonym;
-use super::relation::{Facts, Figure, Kind, Open, Personal, Rel};
+use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Personal, Rel};
 use super::{Guard, internal, renamed, total};
 
 /// Which side a row of the join always has a person from.
@@ -114,12 +114,12 @@ impl Guard<'_> {
                 continue;
             }
             let facts = self.join_key(l, left, r, right)?;
-            met.by(&l.clone().eq(r.clone()), &facts.tested);
+            met.by(facts.says, &facts.tested);
         }
         if let Some(filter) = &j.filter {
             let both = both_sides(left, right)?;
             let facts = self.read(&both, |language| language.condition(filter))?;
-            met.by(filter, &facts.tested);
+            met.by(facts.says, &facts.tested);
         }
         Ok(met)
     }
@@ -205,6 +205,13 @@ impl Guard<'_> {
             return Err(self.refuse(
                 Code::TooManyBranches,
                 "a computed list is joined with three or more columns of patients",
+            ));
+        }
+        // Two such columns beside a key spell combinations of three, whatever they are compared by.
+        if open.columns.iter().filter(|f| f.spelled && f.figure == Figure::No).count() > 1 {
+            return Err(self.refuse(
+                Code::TooManyBranches,
+                "a table with two or more columns computed by CASE, IN or OR is joined with patients",
             ));
         }
         if j.on.is_empty() {
@@ -401,13 +408,28 @@ fn joined_columns(j: &Join, left: &Rel, right: &Rel) -> Vec<Facts> {
     let figure = |rel: &Rel| {
         if rel.open().is_some_and(|o| o.released) { Figure::Derived } else { Figure::No }
     };
+    // Null where no row was found: no longer the pseudonym of each row.
+    let found = |rel: &Rel, always: bool| {
+        let facts = rel.columns.iter().cloned();
+        facts
+            .map(|f| match f.class {
+                ColumnClass::Pseudonym if !always => Facts { origin: None, ..f },
+                _ => f,
+            })
+            .collect::<Vec<_>>()
+    };
     let mark = Facts { figure: figure(left).max(figure(right)), ..Facts::default() };
     match j.join_type {
         JoinType::LeftSemi | JoinType::LeftAnti => left.columns.clone(),
         JoinType::RightSemi | JoinType::RightAnti => right.columns.clone(),
         JoinType::LeftMark => left.columns.iter().cloned().chain([mark]).collect(),
         JoinType::RightMark => right.columns.iter().cloned().chain([mark]).collect(),
-        _ => left.columns.iter().chain(&right.columns).cloned().collect(),
+        kind => {
+            let always = |side: JoinType| kind == JoinType::Inner || kind == side;
+            let mut both = found(left, always(JoinType::Left));
+            both.extend(found(right, always(JoinType::Right)));
+            both
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use cordon_catalogue::Catalogue;
 use cordon_disclosure::{Code, Refusal};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{Case, InList, Like, ScalarFunction};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 
 use super::listing::{self, Listed};
 use super::relation::{ColumnClass, Facts, Number, Rel};
@@ -55,7 +55,8 @@ impl Language<'_> {
         if tests.len() > 1 {
             self.listed.put(tests.iter().cloned(), self.spots)?;
         }
-        Ok(Facts { tests, ..facts })
+        let size = listing::size(self.rel, expr)?;
+        Ok(Facts { tests, size, says: listing::says(self.rel, expr), ..facts })
     }
 
     fn read(&mut self, expr: &Expr) -> Answer<Facts> {
@@ -198,9 +199,6 @@ impl Language<'_> {
                 self.outside("division by a column is not offered over patients' rows", whole)
             );
         }
-        if b.op == Operator::Divide && literal_is(&b.right, |v| v == -1.0) {
-            return Err(self.outside("division by -1 is not offered over patients' rows", whole));
-        }
         if scaling && !left.constant && !right.constant {
             return Err(
                 self.outside("a product of two columns is not offered over patients' rows", whole)
@@ -215,7 +213,7 @@ impl Language<'_> {
         for side in [&b.left, &b.right] {
             if is_interval(side, self.rel) && (scaling || !interval_is_short(side)) {
                 return Err(self.outside(
-                    "an interval over patients' rows is a constant of at most 200 years",
+                    "an interval over patients' rows is a constant of at most 100 years",
                     whole,
                 ));
             }
@@ -311,8 +309,9 @@ impl Language<'_> {
                 _ => Number::Other,
             })
             .unwrap_or_default();
+        // A constant that is neither 0 nor 1 would pad a sum by an amount of the analyst's choice.
         let odd_constant = values.iter().any(|v| v.constant && v.number == Number::Other);
-        let number = if odd_constant && number == Number::Flag { Number::Other } else { number };
+        let number = if odd_constant { Number::Other } else { number };
         Ok(Facts {
             class,
             number,
@@ -333,12 +332,16 @@ impl Language<'_> {
             | DataType::LargeUtf8
             | DataType::Utf8View
             | DataType::Boolean
-            | DataType::Null
-            | DataType::Date32
-            | DataType::Timestamp(_, _)
-            | DataType::Interval(_)
-            | DataType::Duration(_) => {}
-            t if t.is_numeric() => {}
+            | DataType::Null => {}
+            // Which day a number is, or how long a text lasts, could be anything: only what stands in the text.
+            DataType::Date32 | DataType::Timestamp(_, _)
+                if facts.constant
+                    || !inner.get_type(self.rel.plan.schema()).is_ok_and(|t| t.is_numeric()) => {}
+            DataType::Interval(_) | DataType::Duration(_) if facts.constant => {}
+            t if t.is_integer() || t.is_floating() => {}
+            // As coercion compares unsigned with signed numbers. Digits behind the point could be too many.
+            DataType::Decimal128(20.., 0) if self.is_integer(inner) => {}
+            t if t.is_numeric() && facts.constant => {}
             _ => {
                 return Err(
                     self.outside("a cast to this type is not offered over patients' rows", inner)
@@ -353,6 +356,10 @@ impl Language<'_> {
             origin,
             ..facts
         })
+    }
+
+    fn is_integer(&self, expr: &Expr) -> bool {
+        expr.get_type(self.rel.plan.schema()).is_ok_and(|t| t.is_integer())
     }
 
     fn function(&mut self, f: &ScalarFunction) -> Answer<Facts> {
@@ -381,7 +388,9 @@ impl Language<'_> {
                     && f.args.get(1).is_some_and(|n| literal_is(n, |v| v == 1.0))
                     && f.args.get(2).is_none_or(|n| literal_is(n, |v| (0.0..=100.0).contains(&v)))
             }
-            "starts_with" | "round" | "btrim" | "trim" | "ltrim" | "rtrim" => constant_from(1),
+            "starts_with" | "btrim" | "trim" | "ltrim" | "rtrim" => constant_from(1),
+            // Digits before the point could carry a number out of its type.
+            "round" => f.args.get(1).is_none_or(|n| literal_is(n, |v| (0.0..=15.0).contains(&v))),
             "character_length" | "char_length" | "length" | "upper" | "lower" | "concat"
             | "concat_ws" | "coalesce" | "nullif" | "greatest" | "least" | "abs" | "floor"
             | "ceil" => true,
@@ -398,7 +407,9 @@ impl Language<'_> {
         let merged = Facts::merged(&parts);
         let number = match name {
             // coalesce(x, 0) is a sum of x.
-            "coalesce" => parts.first().map(|p| p.number.clone()).unwrap_or_default(),
+            "coalesce" if f.args.iter().skip(1).all(|e| literal_is(e, |v| v == 0.0)) => {
+                parts.first().map(|p| p.number.clone()).unwrap_or_default()
+            }
             _ => Number::Other,
         };
         Ok(Facts { number, ..merged })
@@ -475,20 +486,20 @@ fn literal_value(expr: &Expr) -> Option<f64> {
     }
 }
 
-/// Dates lie between 1800 and 2200, so that adding at most 200 years cannot overflow.
+/// Dates are computed with between 1900 and 2150, so that adding at most a hundred years cannot overflow.
 fn interval_is_short(expr: &Expr) -> bool {
     match unaliased(expr) {
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(i)), _) => {
-            i.months.unsigned_abs() <= 2_400
-                && i.days.unsigned_abs() <= 73_050
+            i.months.unsigned_abs() <= 1_200
+                && i.days.unsigned_abs() <= 36_525
                 && i.nanoseconds.unsigned_abs() < 1 << 60
         }
-        Expr::Literal(ScalarValue::IntervalYearMonth(Some(m)), _) => m.unsigned_abs() <= 2_400,
-        Expr::Literal(ScalarValue::IntervalDayTime(Some(i)), _) => i.days.unsigned_abs() <= 73_050,
+        Expr::Literal(ScalarValue::IntervalYearMonth(Some(m)), _) => m.unsigned_abs() <= 1_200,
+        Expr::Literal(ScalarValue::IntervalDayTime(Some(i)), _) => i.days.unsigned_abs() <= 36_525,
         Expr::Cast(c) if matches!(c.field.data_type(), DataType::Interval(_)) => {
             match unaliased(&c.expr) {
                 Expr::Literal(ScalarValue::Utf8(_), _) => interval_is_short(&c.expr),
-                inner => literal_is(inner, |v| v.abs() <= 73_050.0),
+                inner => literal_is(inner, |v| v.abs() <= 36_525.0),
             }
         }
         Expr::Placeholder(_) => true,
@@ -497,11 +508,9 @@ fn interval_is_short(expr: &Expr) -> bool {
 }
 
 fn is_interval(expr: &Expr, rel: &Rel) -> bool {
-    use datafusion::logical_expr::ExprSchemable;
     matches!(expr.get_type(rel.plan.schema()), Ok(DataType::Interval(_) | DataType::Duration(_)))
 }
 
 fn is_date_like(expr: &Expr, rel: &Rel) -> bool {
-    use datafusion::logical_expr::ExprSchemable;
     matches!(expr.get_type(rel.plan.schema()), Ok(DataType::Date32 | DataType::Timestamp(_, _)))
 }

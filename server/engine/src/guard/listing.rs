@@ -8,12 +8,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cordon_catalogue::Catalogue;
+use cordon_catalogue::{Catalogue, TableKind};
 use cordon_disclosure::{Code, Refusal};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::Expr;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Case;
 use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Expr, Operator, lit};
+
+use sha2::{Digest, Sha256};
 
 use super::language::uncast;
 use super::relation::{Origin, Rel};
@@ -37,9 +39,10 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    pub(crate) fn by(&mut self, condition: &Expr, columns: &BTreeSet<Origin>) {
+    /// `says`: the condition's words, see [`says`].
+    pub(crate) fn by(&mut self, says: u64, columns: &BTreeSet<Origin>) {
         self.columns.extend(columns.iter().cloned());
-        self.words.insert(condition.to_string().into());
+        self.words.insert(format!("{says:016x}").into());
         self.united = false;
     }
 
@@ -68,6 +71,11 @@ impl Chosen {
 
     pub(crate) fn columns(&self) -> &BTreeSet<Origin> {
         &self.columns
+    }
+
+    /// The words of all conditions, as a digest.
+    pub(crate) fn says(&self) -> u64 {
+        digest(&self.words.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(" AND "))
     }
 
     /// The test that being chosen is, where it combines three columns.
@@ -116,9 +124,53 @@ impl Listed {
 }
 
 /// The tests of a condition that further conditions may be added to. A conjunction of narrow parts is one
-/// choice, not a list; what stands beside it under AND may be the complement of a list.
+/// choice, not a list; what stands beside it under AND may be the complement of a list. Where its parts
+/// combine three columns together, every pair that one of them lists is a combination of three.
 pub(crate) fn tests_beside(catalogue: &Catalogue, rel: &Rel, condition: &Expr) -> BTreeSet<Test> {
-    split_conjunction(condition).into_iter().flat_map(|c| tests(catalogue, rel, c)).collect()
+    let parts = split_conjunction(condition);
+    let mut found: BTreeSet<Test> =
+        parts.iter().flat_map(|part| tests(catalogue, rel, part)).collect();
+    let before = rel.personal().map(|p| p.chosen.columns()).into_iter().flatten();
+    let all = before.chain(tested(rel, &[condition])).filter(|c| !is_year(catalogue, c));
+    if width(catalogue, all) >= WIDE {
+        for part in parts.iter().filter(|part| width(catalogue, tested(rel, &[part])) > 1) {
+            let pairs = pairs(catalogue, rel, part);
+            if pairs.len() > 1 {
+                found.extend(pairs);
+            }
+        }
+    }
+    found
+}
+
+/// The branches of two and more columns that an expression lists.
+fn pairs(catalogue: &Catalogue, rel: &Rel, expr: &Expr) -> BTreeSet<Test> {
+    let mut found = BTreeSet::new();
+    let walked = expr.apply(|e| {
+        match e {
+            Expr::BinaryExpr(b) if matches!(b.op, Operator::Or | Operator::And) => {
+                for side in [&*b.left, &*b.right] {
+                    let connective = matches!(side, Expr::BinaryExpr(inner) if inner.op == b.op);
+                    if !connective && width(catalogue, tested(rel, &[side])) > 1 {
+                        found.insert(test(rel, &[side]));
+                    }
+                }
+            }
+            Expr::Case(case) => {
+                found.extend(case.when_then_expr.iter().map(|(w, t)| {
+                    let base = case.expr.iter().map(AsRef::as_ref);
+                    test(rel, &base.chain([w.as_ref(), t.as_ref()]).collect::<Vec<_>>())
+                }));
+            }
+            Expr::InList(list) if width(catalogue, tested(rel, &[&list.expr])) > 1 => {
+                found.extend(list.list.iter().map(|item| test(rel, &[&list.expr, item])));
+            }
+            _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "the visitor never fails");
+    found
 }
 
 /// The tests of an expression.
@@ -127,43 +179,78 @@ pub(crate) fn tests(catalogue: &Catalogue, rel: &Rel, expr: &Expr) -> BTreeSet<T
     if let Expr::Column(c) = expr {
         return rel.find(c).map(|(_, facts)| facts.tests.clone()).unwrap_or_default();
     }
+    // A value that three columns make up is told from others by every comparison anew.
+    let told_apart = |expr: &Expr| width(catalogue, sources(rel, expr)) >= WIDE;
     let mut found = BTreeSet::new();
-    if let Expr::Case(case) = expr {
-        found.extend(arms(catalogue, rel, case));
-    } else {
-        let walked = expr.apply_children(|child| {
-            found.extend(tests(catalogue, rel, child));
-            Ok(TreeNodeRecursion::Continue)
-        });
-        debug_assert!(walked.is_ok(), "the visitor never fails");
+    match expr {
+        Expr::Case(case) => found.extend(arms(catalogue, rel, case)),
+        Expr::InList(list) if told_apart(&list.expr) => {
+            return list.list.iter().map(|item| test(rel, &[&list.expr, item])).collect();
+        }
+        _ => {
+            let walked = expr.apply_children(|child| {
+                found.extend(tests(catalogue, rel, child));
+                Ok(TreeNodeRecursion::Continue)
+            });
+            debug_assert!(walked.is_ok(), "the visitor never fails");
+        }
     }
-    if let Expr::InList(list) = expr
-        && (!found.is_empty() || is_wide(catalogue, rel, &[&list.expr]))
-    {
-        // Each value of columns strung together is a combination of its own.
-        return list
-            .list
-            .iter()
-            .map(|item| Test::from(format!("{} = {item}", list.expr)))
-            .collect();
+    if compares(expr) && told_apart(expr) {
+        // Instead of what its parts say: the value itself is no test.
+        let values = values(rel, expr);
+        found.retain(|t| !values.contains(t));
+        found.insert(test(rel, &[expr]));
     }
     if found.is_empty() && is_wide(catalogue, rel, &[expr]) {
-        found.insert(expr.to_string().into());
+        found.insert(test(rel, &[expr]));
     }
     found
+}
+
+/// Whether an expression tells values apart.
+fn compares(expr: &Expr) -> bool {
+    match expr {
+        Expr::BinaryExpr(b) => b.op.supports_propagation() || b.op == Operator::NotEq,
+        Expr::Like(_) | Expr::Between(_) | Expr::InList(_) | Expr::Case(_) => true,
+        Expr::ScalarFunction(f) => {
+            matches!(f.func.name(), "nullif" | "starts_with" | "greatest" | "least" | "coalesce")
+        }
+        _ => false,
+    }
+}
+
+/// The tests that the compared values themselves carry.
+fn values(rel: &Rel, comparison: &Expr) -> BTreeSet<Test> {
+    let mut carried: BTreeSet<Test> = BTreeSet::new();
+    let walked = comparison.apply_children(|child| {
+        let child = uncast(child);
+        match child {
+            Expr::Column(c) => {
+                carried.extend(rel.find(c).into_iter().flat_map(|(_, f)| f.tests.clone()))
+            }
+            other if compares(other) => {}
+            other => {
+                carried.insert(test(rel, &[other]));
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "the visitor never fails");
+    carried
 }
 
 /// Each arm of a CASE is a branch: its condition with its value.
 fn arms(catalogue: &Catalogue, rel: &Rel, case: &Case) -> BTreeSet<Test> {
     let mut found = BTreeSet::new();
+    let told_apart =
+        case.expr.as_ref().is_some_and(|base| width(catalogue, sources(rel, base)) >= WIDE);
     for (when, then) in &case.when_then_expr {
         let parts: Vec<&Expr> =
             case.expr.iter().map(AsRef::as_ref).chain([when.as_ref(), then.as_ref()]).collect();
         let inside: BTreeSet<Test> =
             parts.iter().flat_map(|part| tests(catalogue, rel, part)).collect();
-        if inside.is_empty() && is_wide(catalogue, rel, &parts) {
-            let words: Vec<String> = parts.iter().map(ToString::to_string).collect();
-            found.insert(words.join(" THEN ").into());
+        if told_apart || (inside.is_empty() && is_wide(catalogue, rel, &parts)) {
+            found.insert(test(rel, &parts));
         }
         found.extend(inside);
     }
@@ -174,6 +261,93 @@ fn arms(catalogue: &Catalogue, rel: &Rel, case: &Case) -> BTreeSet<Test> {
 /// Whether expressions combine several columns that tell of three and more between them.
 fn is_wide(catalogue: &Catalogue, rel: &Rel, exprs: &[&Expr]) -> bool {
     let columns: BTreeSet<_> = exprs.iter().flat_map(|e| e.column_refs()).collect();
-    let tested = columns.iter().filter_map(|c| rel.find(c)).flat_map(|(_, facts)| &facts.tested);
-    columns.len() > 1 && width(catalogue, tested) >= WIDE
+    columns.len() > 1 && width(catalogue, tested(rel, exprs)) >= WIDE
+}
+
+/// The catalogued columns that expressions tell something about.
+fn tested<'a>(rel: &'a Rel, exprs: &[&Expr]) -> BTreeSet<&'a Origin> {
+    let columns = exprs.iter().flat_map(|e| e.column_refs());
+    columns.filter_map(|c| rel.find(c)).flat_map(|(_, facts)| &facts.tested).collect()
+}
+
+/// The catalogued columns that an expression's value is computed from.
+fn sources<'a>(rel: &'a Rel, expr: &Expr) -> BTreeSet<&'a Origin> {
+    let columns = expr.column_refs().into_iter();
+    columns.filter_map(|c| rel.find(c)).flat_map(|(_, facts)| &facts.sources).collect()
+}
+
+/// Which year a row is of is the period, which every question names.
+fn is_year(catalogue: &Catalogue, column: &Origin) -> bool {
+    let table = catalogue.table(&column.0);
+    table.is_some_and(|t| matches!(&t.kind, TableKind::Protected { year, .. } if *year == column.1))
+}
+
+/// The test that expressions put together, by their words down to the catalogued columns: a name that the
+/// text gives to something else is not taken for it.
+fn test(rel: &Rel, exprs: &[&Expr]) -> Test {
+    let words: Vec<String> = exprs.iter().map(|e| format!("{:016x}", says(rel, e))).collect();
+    words.join(" ").into()
+}
+
+/// The words of an expression down to the catalogued columns, as a digest.
+pub(crate) fn says(rel: &Rel, expr: &Expr) -> u64 {
+    if let Expr::Column(c) = uncast(expr) {
+        return rel.find(c).map_or(0, |(_, facts)| facts.says);
+    }
+    let resolved = expr.clone().transform(|e| {
+        Ok(match e {
+            Expr::Column(ref c) => {
+                let says = rel.find(c).map_or(0, |(_, facts)| facts.says);
+                Transformed::yes(lit(says))
+            }
+            Expr::Alias(a) => Transformed::yes(*a.expr),
+            other => Transformed::no(other),
+        })
+    });
+    let words = resolved.map_or_else(|_| expr.to_string(), |t| t.data.to_string());
+    digest(&words)
+}
+
+/// A digest of words; collisions would only make two tests count as one.
+pub(crate) fn digest(words: &str) -> u64 {
+    let digest = Sha256::digest(words.as_bytes());
+    u64::from_le_bytes(
+        digest.as_slice().get(..8).and_then(|b| b.try_into().ok()).unwrap_or_default(),
+    )
+}
+
+/// Whether an expression can spell a list: by CASE, IN or OR.
+pub(crate) fn spells(expr: &Expr) -> bool {
+    let mut spells = false;
+    let walked = expr.apply(|e| {
+        spells |= matches!(e, Expr::Case(_) | Expr::InList(_))
+            || matches!(e, Expr::BinaryExpr(b) if b.op == Operator::Or);
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "the visitor never fails");
+    spells
+}
+
+/// Most nodes of an expression with every column written out: the optimizer writes them out.
+const LARGEST: usize = 2_000;
+
+/// How many nodes an expression has when every column is written out.
+pub(crate) fn size(rel: &Rel, expr: &Expr) -> Result<usize, Refusal> {
+    let mut size = 0usize;
+    let walked = expr.apply(|e| {
+        let own = match e {
+            Expr::Column(c) => rel.find(c).map_or(1, |(_, facts)| facts.size.max(1)),
+            _ => 1,
+        };
+        size = size.saturating_add(own);
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "the visitor never fails");
+    if size > LARGEST {
+        return Err(Refusal::new(
+            Code::TooManyOperators,
+            format!("an expression has more than {LARGEST} parts when its columns are written out"),
+        ));
+    }
+    Ok(size)
 }

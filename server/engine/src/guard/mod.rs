@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use cordon_agreements::Permit;
 use cordon_catalogue::Catalogue;
-use cordon_disclosure::{Code, Refusal};
+use cordon_disclosure::{Code, PeopleKey, Refusal};
 use cordon_store::Pinned;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError};
@@ -78,6 +78,8 @@ pub(crate) struct World<'a> {
     pub(crate) state: &'a SessionState,
     pub(crate) partitions: usize,
     pub(crate) opt_outs: &'a OptOutList,
+    /// What people are hashed with in sketches.
+    pub(crate) people: PeopleKey,
 }
 
 pub(crate) struct Guard<'a> {
@@ -86,6 +88,7 @@ pub(crate) struct Guard<'a> {
     state: &'a SessionState,
     partitions: usize,
     opt_outs: &'a OptOutList,
+    people: PeopleKey,
     permit: &'a Permit,
     spots: &'a Spots,
     steps: Vec<Step>,
@@ -106,6 +109,7 @@ pub(crate) fn guard(
         state: world.state,
         partitions: world.partitions,
         opt_outs: world.opt_outs,
+        people: world.people,
         permit: &authorised.permit,
         spots: &authorised.spots,
         steps: Vec::new(),
@@ -333,7 +337,7 @@ impl Guard<'_> {
         let found = restrictions(&f.predicate, &input);
         if let Kind::Personal(p) = &mut input.kind {
             p.restrictions.extend(found);
-            p.chosen.by(&f.predicate, &facts.tested);
+            p.chosen.by(facts.says, &facts.tested);
         }
         let predicate = total::total(f.predicate.clone(), input.plan.schema()).map_err(internal)?;
         let plan = Filter::try_new(predicate, Arc::new(input.plan))

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::language::unaliased;
-use super::listing::Chosen;
+use super::listing::{self, Chosen};
 use super::relation::{Facts, Figure, Kind, Open, Personal, Rel};
 use super::{Guard, internal, renamed, total};
 use crate::functions;
@@ -265,6 +265,9 @@ impl Guard<'_> {
             .collect();
         let mut facts = Facts::merged(&parts);
         facts.constant &= parts.is_empty();
+        facts.says = listing::says(input, expr);
+        facts.size = listing::size(input, expr)?;
+        facts.spelled |= listing::spells(expr);
         Ok(facts)
     }
 }
@@ -318,6 +321,8 @@ fn union_facts(parts: &[&Facts]) -> Facts {
             super::relation::Number::Other
         },
         figure: parts.iter().map(|p| p.figure).max().unwrap_or_default(),
+        says: listing::digest(&parts.iter().map(|p| format!("{:x} ", p.says)).collect::<String>()),
+        size: parts.iter().map(|p| p.size).max().unwrap_or_default(),
         ..merged
     }
 }

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
 };
 
 use super::language::unaliased;
+use super::listing;
 use super::open::GroupExprs;
 use super::relation::{ColumnClass, Facts, Kind, Number, Personal, Rel};
 use super::{Guard, internal, renamed, total};
@@ -62,8 +63,10 @@ impl Guard<'_> {
         // Every column the aggregates read goes through the lower projection unchanged.
         let width = schema.fields().len();
         below.extend((0..width).map(|i| input.column(i)));
-        let one_per_person = sets.is_none()
-            && columns.iter().take(groups.len()).all(|f| f.class == ColumnClass::Pseudonym);
+        // A pseudonym that may be null in some of a person's rows makes more than one group of them: only one
+        // that was copied from its table counts.
+        let bare = |f: &Facts| f.class == ColumnClass::Pseudonym && f.origin.is_some();
+        let one_per_person = sets.is_none() && columns.iter().take(groups.len()).all(bare);
         let before = input.personal().cloned().unwrap_or_default();
         let lower = Projection::try_new(below, Arc::new(input.plan))
             .map(LogicalPlan::Projection)
@@ -143,7 +146,7 @@ impl Guard<'_> {
         let filter = match &f.params.filter {
             Some(filter) => {
                 let facts = self.read(input, |l| l.value(filter))?;
-                chosen.by(filter, &facts.tested);
+                chosen.by(facts.says, &facts.tested);
                 parts.push(facts);
                 Some(Box::new(
                     total::total(filter.as_ref().clone(), input.plan.schema()).map_err(internal)?,
@@ -157,7 +160,7 @@ impl Guard<'_> {
             sort.expr = total::total(sort.expr.clone(), input.plan.schema()).map_err(internal)?;
         }
         let data_type = expr.get_type(input.plan.schema()).unwrap_or(DataType::Null);
-        let number = if data_type.is_numeric() { Number::Derived } else { Number::Other };
+        let number = derived(&data_type, counts, &parts);
         let Facts { tested, tests, .. } = Facts::merged(&parts);
         let facts = Facts {
             class: ColumnClass::Plain,
@@ -166,6 +169,8 @@ impl Guard<'_> {
             constant: false,
             tested,
             tests,
+            says: listing::says(input, expr),
+            size: listing::size(input, expr)?,
             ..first
         }
         .chosen(&chosen, self.catalogue);
@@ -242,15 +247,25 @@ impl Guard<'_> {
             }
             let mut args = Vec::new();
             let mut arguments = Vec::new();
-            for e in &p.args {
-                arguments.push(self.read(&input, |l| l.facts(e))?);
+            for (n, e) in p.args.iter().enumerate() {
+                let facts = self.read(&input, |l| l.facts(e))?;
+                if n > 0 && !facts.constant {
+                    return Err(Refusal::new(
+                        Code::Predicate,
+                        format!("`{name}` takes constants for all but its column"),
+                    )
+                    .at(self.spots.first(&name)));
+                }
+                // How far away a row is says nothing about the value that is taken from it.
+                let offset = n == 1 && matches!(name.as_str(), "lag" | "lead" | "nth_value");
+                arguments.push(if offset { Facts::constant(Number::Flag) } else { facts });
                 args.push(total::total(e.clone(), input.plan.schema()).map_err(internal)?);
             }
             let mut chosen = input.personal().map(|p| p.chosen.clone()).unwrap_or_default();
             let filter = match &p.filter {
                 Some(e) => {
                     let facts = self.read(&input, |l| l.value(e))?;
-                    chosen.by(e, &facts.tested);
+                    chosen.by(facts.says, &facts.tested);
                     parts.push(facts);
                     Some(Box::new(
                         total::total(e.as_ref().clone(), input.plan.schema()).map_err(internal)?,
@@ -260,7 +275,9 @@ impl Guard<'_> {
             };
             let facts = self.window_facts(&name, expr, &input, &arguments)?;
             let Facts { tested, tests, .. } = Facts::merged(parts.iter().chain(&arguments));
-            columns.push(Facts { tested, tests, ..facts }.chosen(&chosen, self.catalogue));
+            let (says, size) = (listing::says(&input, expr), listing::size(&input, expr)?);
+            columns
+                .push(Facts { tested, tests, says, size, ..facts }.chosen(&chosen, self.catalogue));
             let params = WindowFunctionParams {
                 args,
                 partition_by,
@@ -299,7 +316,7 @@ impl Guard<'_> {
     ) -> Result<Facts, Refusal> {
         let data_type = expr.get_type(input.plan.schema()).unwrap_or(DataType::Null);
         let first = arguments.first().cloned().unwrap_or_default();
-        let number = if data_type.is_numeric() { Number::Derived } else { Number::Other };
+        let number = derived(&data_type, name == "count", arguments);
         Ok(match name {
             "lag" | "lead" | "first_value" | "last_value" | "nth_value" => {
                 let class = match first.class {
@@ -316,6 +333,17 @@ impl Guard<'_> {
                 ..Facts::merged(arguments)
             },
         })
+    }
+}
+
+/// A figure about one person is a number to be summed when it was counted, or comes from plain columns,
+/// other such figures, 0 and 1. Any other constant would pad a sum by an amount of the analyst's choice.
+fn derived(data_type: &DataType, counts: bool, parts: &[Facts]) -> Number {
+    let plain = |f: &Facts| f.number != Number::Other;
+    if data_type.is_numeric() && (counts || parts.iter().all(plain)) {
+        Number::Derived
+    } else {
+        Number::Other
     }
 }
 

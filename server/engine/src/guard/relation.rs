@@ -6,7 +6,7 @@ use cordon_catalogue::{Catalogue, ColumnName, TableName};
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::listing::{Chosen, Test};
+use super::listing::{self, Chosen, Test};
 
 /// A column of the catalogue.
 pub(crate) type Origin = (TableName, ColumnName);
@@ -70,6 +70,12 @@ pub(crate) struct Facts {
     pub(crate) sources: BTreeSet<Origin>,
     /// Every catalogued column it tells something about: its sources, and what its rows were chosen by.
     pub(crate) tested: BTreeSet<Origin>,
+    /// Its words, down to the catalogued columns, as a digest.
+    pub(crate) says: u64,
+    /// How many nodes its expression has when every column is written out down to the catalogued ones.
+    pub(crate) size: usize,
+    /// Computed from reference tables by a list that stands in the text.
+    pub(crate) spelled: bool,
     /// The combinations of three and more columns it tells of.
     pub(crate) tests: BTreeSet<Test>,
     /// What a sum of it would be.
@@ -169,6 +175,7 @@ impl Facts {
 
     /// Tells also of what its rows were chosen by.
     pub(crate) fn chosen(mut self, chosen: &Chosen, catalogue: &Catalogue) -> Self {
+        self.says = listing::digest(&format!("{:x} of {:x}", self.says, chosen.says()));
         self.tested.extend(chosen.columns().iter().cloned());
         self.tests.extend(chosen.test(catalogue));
         self
@@ -182,6 +189,7 @@ impl Facts {
             all.tested.extend(part.tested.iter().cloned());
             all.tests.extend(part.tests.iter().cloned());
             all.constant &= part.constant;
+            all.spelled |= part.spelled;
             all.singles_out |= part.singles_out;
             if part.figure != Figure::No {
                 all.figure = Figure::Derived;

@@ -13,8 +13,8 @@ use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableScan, binary_expr, col, lit,
 };
 
-use super::listing::Chosen;
-use super::relation::{ColumnClass, Facts, Kind, Number, Open, Personal, Rel};
+use super::listing::{self, Chosen};
+use super::relation::{ColumnClass, Facts, Kind, Number, Open, Origin, Personal, Rel};
 use super::{Guard, internal};
 use crate::authorise::{Granted, OwnView};
 use crate::released::ReleasedSource;
@@ -88,6 +88,7 @@ impl Guard<'_> {
                 Facts {
                     sources: [origin.clone()].into(),
                     tested: [origin.clone()].into(),
+                    says: column_says(&origin),
                     origin: Some(origin),
                     ..Facts::default()
                 }
@@ -149,6 +150,8 @@ impl Guard<'_> {
                 visible.push(pseudonym().alias(described.name.as_str()));
                 columns.push(Facts {
                     class: ColumnClass::Pseudonym,
+                    says: column_says(&origin),
+                    origin: Some(origin),
                     singles_out: true,
                     ..Facts::default()
                 });
@@ -182,6 +185,7 @@ impl Guard<'_> {
                 class,
                 sources: [origin.clone()].into(),
                 tested: [origin.clone()].into(),
+                says: column_says(&origin),
                 origin: Some(origin),
                 number,
                 singles_out: !described.groupable,
@@ -215,6 +219,10 @@ fn stored_scan(
         builder = builder.filter(filter)?;
     }
     builder.project(visible)?.alias(name)?.build()
+}
+
+fn column_says((table, column): &Origin) -> u64 {
+    listing::digest(&format!("{table}.{column}"))
 }
 
 /// The person's number under the pseudonym's name; null for a record that has no pseudonym.

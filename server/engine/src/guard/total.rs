@@ -22,7 +22,13 @@ pub(crate) fn total(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     expr.transform_up(|e| {
         Ok(match e {
             Expr::Cast(c) => {
-                Transformed::yes(Expr::TryCast(TryCast { expr: c.expr, field: c.field }))
+                let inner = in_range(*c.expr, schema)?;
+                let cast = TryCast { expr: Box::new(inner), field: c.field };
+                Transformed::yes(Expr::TryCast(cast))
+            }
+            Expr::TryCast(c) if c.expr.get_type(schema)?.is_temporal() => {
+                let inner = in_range(*c.expr, schema)?;
+                Transformed::yes(Expr::TryCast(TryCast { expr: Box::new(inner), field: c.field }))
             }
             Expr::BinaryExpr(b) => arithmetic(b, schema)?,
             Expr::Negative(inner) => {
@@ -34,6 +40,11 @@ pub(crate) fn total(expr: Expr, schema: &DFSchema) -> Result<Expr> {
                 }
             }
             Expr::ScalarFunction(f) if f.func.name() == "abs" => absolute(f, schema)?,
+            Expr::ScalarFunction(mut f) => {
+                let args = f.args.into_iter().map(|arg| in_range(arg, schema));
+                f.args = args.collect::<Result<_>>()?;
+                Transformed::yes(Expr::ScalarFunction(f))
+            }
             other => Transformed::no(other),
         })
     })
@@ -46,6 +57,17 @@ fn arithmetic(b: BinaryExpr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Operator::Minus => Checked::Sub,
         Operator::Multiply => Checked::Mul,
         Operator::Divide => {
+            let (left, right) = (b.left.get_type(schema)?, b.right.get_type(schema)?);
+            if left.is_integer() && right.is_integer() {
+                let result = Expr::BinaryExpr(b.clone()).get_type(schema)?;
+                return Ok(Transformed::yes(checked(Checked::Div, *b.left, *b.right, &result)));
+            }
+            if is_decimal(&left) || is_decimal(&right) {
+                let result = Expr::BinaryExpr(b.clone()).get_type(schema)?;
+                let float = |e: Expr| Box::new(try_cast(e, &DataType::Float64));
+                let floats = BinaryExpr { left: float(*b.left), op: b.op, right: float(*b.right) };
+                return Ok(Transformed::yes(try_cast(Expr::BinaryExpr(floats), &result)));
+            }
             let right = *b.right;
             let data_type = right.get_type(schema)?;
             let zero = ScalarValue::new_zero(&data_type)?;
@@ -70,8 +92,14 @@ fn arithmetic(b: BinaryExpr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         let result = Expr::BinaryExpr(b.clone()).get_type(schema)?;
         return Ok(Transformed::yes(checked(op, *b.left, *b.right, &result)));
     }
-    let decimal = |t: &DataType| matches!(t, DataType::Decimal128(..) | DataType::Decimal256(..));
-    if decimal(&left) || decimal(&right) {
+    if left.is_temporal() || right.is_temporal() {
+        return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr {
+            left: Box::new(in_range(*b.left, schema)?),
+            op: b.op,
+            right: Box::new(in_range(*b.right, schema)?),
+        })));
+    }
+    if is_decimal(&left) || is_decimal(&right) {
         let result = Expr::BinaryExpr(b.clone()).get_type(schema)?;
         let float = |e: Expr| try_cast(e, &DataType::Float64);
         let sum = Expr::BinaryExpr(BinaryExpr {
@@ -82,6 +110,33 @@ fn arithmetic(b: BinaryExpr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         return Ok(Transformed::yes(try_cast(sum, &result)));
     }
     Ok(Transformed::no(Expr::BinaryExpr(b)))
+}
+
+fn is_decimal(t: &DataType) -> bool {
+    matches!(t, DataType::Decimal128(..) | DataType::Decimal256(..))
+}
+
+/// First and last day that dates and times may be computed with: a hundred years to either side of them fit
+/// every unit of time, and so does the difference of any two.
+const DAYS: (i32, i32) = (-25_567, 65_744);
+
+/// A date or time between 1900 and 2150, else null; anything else as it is.
+fn in_range(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    let data_type = expr.get_type(schema)?;
+    if !matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
+        || matches!(expr, Expr::Literal(..) | Expr::Placeholder(_))
+    {
+        return Ok(expr);
+    }
+    let day = |days| ScalarValue::Date32(Some(days)).cast_to(&data_type);
+    let (first, last) = (day(DAYS.0)?, day(DAYS.1)?);
+    let bound = |value| Expr::Literal(value, None);
+    let inside = expr.clone().gt_eq(bound(first)).and(expr.clone().lt_eq(bound(last)));
+    Ok(Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![(Box::new(inside), Box::new(expr))],
+        else_expr: None,
+    }))
 }
 
 fn absolute(f: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -123,9 +178,10 @@ enum Checked {
     Add,
     Sub,
     Mul,
+    Div,
 }
 
-/// Integer arithmetic that gives null on overflow (DataFusion's own wraps around silently).
+/// Integer arithmetic that gives null on overflow and division by zero (DataFusion's own wraps around silently).
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct CheckedArithmetic {
     op: Checked,
@@ -144,6 +200,7 @@ impl CheckedArithmetic {
             Checked::Add => a.checked_add(b),
             Checked::Sub => a.checked_sub(b),
             Checked::Mul => a.checked_mul(b),
+            Checked::Div => a.checked_div(b),
         }
     }
 }
@@ -154,6 +211,7 @@ impl ScalarUDFImpl for CheckedArithmetic {
             Checked::Add => "cordon_add",
             Checked::Sub => "cordon_sub",
             Checked::Mul => "cordon_mul",
+            Checked::Div => "cordon_div",
         }
     }
 

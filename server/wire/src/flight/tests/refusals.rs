@@ -9,7 +9,8 @@ use arrow_flight::sql::{
     CommandStatementIngest, CommandStatementSubstraitPlan, CommandStatementUpdate,
 };
 use cordon_disclosure::{
-    AuditEvent, AuditOutcome, Decided, Earlier, Ledger, LedgerError, Question, Recorded, Timestamp,
+    Asked, AuditEvent, AuditOutcome, Decide, Ledger, LedgerError, Question, Recorded, Standing,
+    Timestamp,
 };
 
 use super::*;
@@ -145,11 +146,15 @@ struct Full;
 impl Ledger for Full {
     fn exclusive(
         &self,
-        _question: &Question,
+        _asked: Asked<'_>,
         _now: Timestamp,
-        _decide: &mut dyn FnMut(&dyn Earlier) -> Result<Decided, LedgerError>,
-    ) -> Result<Recorded, LedgerError> {
+        _decide: &mut Decide<'_>,
+    ) -> Result<Option<Recorded>, LedgerError> {
         Err(LedgerError { action: "write", source: "disk full".into() })
+    }
+
+    fn standing(&self, _question: &Question) -> Result<Standing, LedgerError> {
+        Err(LedgerError { action: "read", source: "disk full".into() })
     }
 
     fn record(&self, _event: &AuditEvent, _now: Timestamp) -> Result<Recorded, LedgerError> {

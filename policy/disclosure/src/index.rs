@@ -1,0 +1,256 @@
+//! The index: every set of people already answered in one scope, with its outcome (I4).
+//!
+//! Answers one question: which remembered set of the same kind is nearest to this one? It does not decide
+//! what follows from that, and stores nothing durably: [`Index::bytes_since`] is what a store keeps.
+//!
+//! # How every near set is found
+//!
+//! A set's *tokens* are its non-zero buckets, each with number and value, in order of number. Two sets that
+//! differ in fewer than k buckets have fewer than k tokens each that the other lacks. So if they share a
+//! token at all, the first shared one stands among the first k of both: each set is posted under its first
+//! k tokens, and a look-up reads the postings of its own first k. They do share one when either has k tokens
+//! or more, which more than a few people have.
+//!
+//! The same holds of the marks of single people, by which sets of a few people are posted as well: two such
+//! sets that differ in fewer than k persons share a mark when either has k persons or more. What is not
+//! found are pairs of fewer than k persons each who share nobody: nothing is copied between strangers.
+//!
+//! # What is never near
+//!
+//! Sets whose numbers of persons differ by k or more differ in k or more persons. Most candidates are
+//! rejected by that alone, without a look at their sketch. It needs numbers of persons that are exact, or
+//! cut off at some most; an estimate would not do.
+
+mod bytes;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::sketch::{BUCKETS, Sketch};
+pub use bytes::DamagedIndex;
+
+/// Nothing that differs by this much is near, however far a caller's reach: spares asking for it.
+const FARTHEST: usize = BUCKETS / 2;
+
+/// What kind of measure: 0 persons, 1 rows, 2 + decimals totals. Near sets of other kinds are ignored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Kind(pub(crate) u8);
+
+/// What became of a set: the whole outcome, as it is copied.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Outcome {
+    /// The figure that is shown, or none: suppressed.
+    pub(crate) figure: Option<i128>,
+    /// Its standard error.
+    pub(crate) spread: f32,
+}
+
+/// One remembered set. No `Debug`: the number of persons is never shown.
+#[derive(Clone, PartialEq)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct Remembered {
+    pub(crate) kind: Kind,
+    /// Saturating.
+    pub(crate) persons: u32,
+    pub(crate) sketch: Sketch,
+    pub(crate) outcome: Outcome,
+}
+
+/// The answered set that is nearest to another.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Near {
+    pub(crate) outcome: Outcome,
+    /// In how many buckets the two differ; 0 is the same set.
+    pub(crate) differing: usize,
+}
+
+/// How much an index remembered at some moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark(usize);
+
+/// Every answered set of one scope.
+pub struct Index {
+    k: usize,
+    /// In the order in which they were answered; a set's number is its place.
+    sets: Vec<Remembered>,
+    /// By token, in order of number.
+    postings: HashMap<u32, Vec<Posting>, BuildHasherDefault<TokenHasher>>,
+}
+
+/// A candidate, with what rejects most of them.
+#[derive(Clone, Copy)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
+struct Posting {
+    /// Which buckets are not zero.
+    mask: u64,
+    set: u32,
+    persons: u32,
+}
+
+/// Differing buckets, then number: the least is the nearest and among those the earliest.
+type Found = Option<(usize, u32)>;
+
+impl Index {
+    /// An empty index in which sets that differ in fewer than `k` persons are near: 2 to 12.
+    pub fn new(k: usize) -> Self {
+        Self { k: k.max(2), sets: Vec::new(), postings: HashMap::default() }
+    }
+
+    /// How many sets are remembered.
+    pub fn len(&self) -> usize {
+        self.sets.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
+    /// The nearest answered set of the kind: fewest differing buckets, then the earliest.
+    ///
+    /// Every set that differs in fewer than k buckets, and in number of persons by fewer than k, is found.
+    /// `reach` says for a candidate's number of persons how many differing buckets, or persons, are too
+    /// many. Where it is more than k, a candidate that happens to be found counts too; less it cannot be.
+    pub(crate) fn nearest(
+        &self,
+        kind: Kind,
+        persons: u64,
+        sketch: &Sketch,
+        reach: impl Fn(u64) -> usize,
+    ) -> Option<Near> {
+        let persons = saturated(persons);
+        let within = |candidate: u32, differing: usize| {
+            differing < self.k || (differing < FARTHEST && differing < reach(u64::from(candidate)))
+        };
+        let (differing, set) = self.by_tokens(kind, persons, sketch, &within)?;
+        Some(Near { outcome: self.set(set)?.outcome, differing })
+    }
+
+    /// The nearest of the sets that share a token among the first k.
+    fn by_tokens(
+        &self,
+        kind: Kind,
+        persons: u32,
+        sketch: &Sketch,
+        within: &impl Fn(u32, usize) -> bool,
+    ) -> Found {
+        let mask = mask(sketch);
+        let mut found: Found = None;
+        for token in tokens(kind, sketch, self.k) {
+            for posting in self.postings.get(&token).into_iter().flatten() {
+                // They differ at least where only one is zero: too far, or farther than what was found?
+                let least = (posting.mask ^ mask).count_ones() as usize;
+                if found.is_some_and(|found| found < (least, posting.set))
+                    || !within(posting.persons, least.max(gap(posting.persons, persons)))
+                {
+                    continue;
+                }
+                let Some(set) = self.set(posting.set) else { continue };
+                let differing = set.sketch.differing(sketch);
+                if within(posting.persons, differing) {
+                    found = nearer(found, (differing, posting.set));
+                }
+                // Equal sketches share all tokens, so the first in the first list is the earliest.
+                if differing == 0 {
+                    return found;
+                }
+            }
+        }
+        found
+    }
+
+    /// Adds a set, whatever became of it. An exact repeat need not be added.
+    pub(crate) fn remember(&mut self, set: Remembered) {
+        // Numbers end at four thousand million sets, of which memory ends long before.
+        let Ok(number) = u32::try_from(self.sets.len()) else { return };
+        let posting = Posting { mask: mask(&set.sketch), set: number, persons: set.persons };
+        for token in tokens(set.kind, &set.sketch, self.k) {
+            self.postings.entry(token).or_default().push(posting);
+        }
+        self.sets.push(set);
+    }
+
+    /// The present moment, to come back to.
+    pub fn mark(&self) -> Mark {
+        Mark(self.sets.len())
+    }
+
+    /// Forgets what was remembered since: an unfinished decision is rolled back, the last set first.
+    pub fn forget_since(&mut self, mark: Mark) {
+        while self.sets.len() > mark.0
+            && let Some(set) = self.sets.pop()
+        {
+            for token in tokens(set.kind, &set.sketch, self.k) {
+                let emptied = self.postings.get_mut(&token).is_some_and(|postings| {
+                    postings.pop();
+                    postings.is_empty()
+                });
+                if emptied {
+                    self.postings.remove(&token);
+                }
+            }
+        }
+    }
+
+    fn set(&self, number: u32) -> Option<&Remembered> {
+        self.sets.get(number as usize)
+    }
+}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Index({} sets)", self.sets.len())
+    }
+}
+
+/// The first k tokens of the buckets, and where people are few the first k of their marks: the kind in 8
+/// bits, which of both in 1, the bucket in 6, the value in 16, so that no two are alike.
+fn tokens(kind: Kind, sketch: &Sketch, k: usize) -> impl Iterator<Item = u32> {
+    let buckets = (0u32..).zip(&sketch.sums).filter(|(_, sum)| **sum != 0);
+    let buckets = buckets.take(k).map(|(bucket, sum)| bucket << 16 | u32::from(*sum));
+    let marks = sketch.few().unwrap_or_default().iter().take(k).map(|mark| 1 << 22 | *mark);
+    buckets.chain(marks).map(move |token| u32::from(kind.0) << 23 | token)
+}
+
+/// Which buckets are not zero.
+fn mask(sketch: &Sketch) -> u64 {
+    sketch.sums.iter().rev().fold(0, |mask, value| mask << 1 | u64::from(*value != 0))
+}
+
+fn nearer(found: Found, other: (usize, u32)) -> Found {
+    Some(found.map_or(other, |found| found.min(other)))
+}
+
+/// By how much two numbers of persons differ.
+fn gap(a: u32, b: u32) -> usize {
+    a.abs_diff(b) as usize
+}
+
+fn saturated(persons: u64) -> u32 {
+    u32::try_from(persons).unwrap_or(u32::MAX)
+}
+
+/// For tokens: they hold keyed marks, so nobody can choose them to collide.
+#[derive(Default)]
+struct TokenHasher(u64);
+
+impl Hasher for TokenHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, token: u32) {
+        // The map takes its place from the low bits and a tag from the high ones.
+        let product = (self.0 ^ u64::from(token)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ product >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,119 @@
+//! The secret of disclosure control, and what is drawn from it.
+//!
+//! It lives outside the data and never in an answer. Noise, jitter and weights are functions of it and of
+//! the people in a cell: nobody who lacks it can tell one draw from another, and the same people always
+//! receive the same draw (I3). A new secret draws everything anew, so earlier answers no longer protect
+//! later ones: it begins a new epoch, as a new data release does.
+
+use std::fmt;
+use std::hash::Hasher;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use siphasher::sip::SipHasher13;
+
+/// Fewest bytes of a secret: as many as the digest it keys.
+const LEAST_BYTES: usize = 32;
+
+/// The secret. Not `Clone`; `Debug` prints nothing of it.
+pub struct Secret(Vec<u8>);
+
+/// A secret that is too short to be one.
+#[derive(Debug, thiserror::Error)]
+#[error("the secret of disclosure control has {found} bytes; it needs at least {LEAST_BYTES}")]
+pub struct ShortSecret {
+    found: usize,
+}
+
+impl Secret {
+    /// A secret of at least 32 random bytes.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub fn new(bytes: &[u8]) -> Result<Self, ShortSecret> {
+        if bytes.len() < LEAST_BYTES {
+            return Err(ShortSecret { found: bytes.len() });
+        }
+        Ok(Self(bytes.to_vec()))
+    }
+
+    /// Tells one secret from another, and nothing of either: part of a scope.
+    pub fn id(&self) -> String {
+        hex::encode(self.tag("id", &[]).get(..8).unwrap_or_default())
+    }
+
+    /// What the engine hashes people with while it counts them.
+    pub fn people(&self) -> PeopleKey {
+        let tag = self.tag("people", &[]);
+        let part = |n: usize| {
+            let bytes = tag.get(n * 8..n * 8 + 8).and_then(|b| b.try_into().ok());
+            u64::from_le_bytes(bytes.unwrap_or_default())
+        };
+        PeopleKey([part(0), part(1), part(2), part(3)])
+    }
+
+    /// A number that is uniform over all secrets, the same for the same parts.
+    pub(crate) fn uniform(&self, purpose: &str, parts: &[&[u8]]) -> u64 {
+        let tag = self.tag(purpose, parts);
+        u64::from_le_bytes(tag.get(..8).and_then(|b| b.try_into().ok()).unwrap_or_default())
+    }
+
+    /// HMAC-SHA-256 over a purpose and parts, each with its length.
+    fn tag(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        // HMAC takes keys of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 32] };
+        for part in std::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// The key by which people are hashed into sketches and weighted. `Debug` prints nothing of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PeopleKey([u64; 4]);
+
+/// One person as sketches see it.
+#[derive(Clone, Copy, Debug)]
+pub struct HashedPerson {
+    /// Which of the 64 buckets.
+    pub(crate) bucket: u8,
+    /// The person's weight, uniform in -32767..=32767: stands for e in -a..=a with variance a²/3.
+    pub weight: i16,
+    seed: u64,
+}
+
+impl PeopleKey {
+    /// Hashes one person: the same in every cell, table and query under one secret.
+    pub fn person(&self, person: i64) -> HashedPerson {
+        let [a, b, ..] = self.0;
+        let mut hasher = SipHasher13::new_with_keys(a, b);
+        hasher.write_i64(person);
+        let seed = hasher.finish();
+        let weight = i16::from_le_bytes([seed.to_le_bytes()[1], seed.to_le_bytes()[2]]);
+        // -32768 would make the mean other than 0.
+        HashedPerson { bucket: (seed & 63) as u8, weight: weight.max(-i16::MAX), seed }
+    }
+
+    /// What a person with this contribution adds to its bucket; never 0, so that nobody is invisible.
+    pub(crate) fn mark(&self, person: &HashedPerson, contribution: i128) -> u16 {
+        let [.., c, d] = self.0;
+        let mut hasher = SipHasher13::new_with_keys(c, d);
+        hasher.write_u64(person.seed);
+        hasher.write_i128(contribution);
+        ((hasher.finish() % 0xffff) as u16).wrapping_add(1)
+    }
+}
+
+impl fmt::Debug for PeopleKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PeopleKey(..)")
+    }
+}
