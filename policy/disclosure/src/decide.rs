@@ -6,6 +6,9 @@
 //! analyst or the order of questions (I3). Whether a set is large enough is a question about its people, the
 //! same for every measure: a new measure over a near set must not ask it again.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, LazyLock};
 
 use crate::index::{Index, Kind, Outcome, Remembered};
@@ -13,14 +16,14 @@ use crate::noise::{Noise, Row};
 use crate::rules::{Step, fits};
 use crate::{Measure, NoiseRule, Profile, RawCell, Secret, Sketch};
 
-/// From how many times k persons together on two sets may be taken for one beyond k. Smaller ones would
-/// come out too far from the truth; their edge at k is blurred by people who share a bucket.
-const JITTER_FROM: u64 = 20;
+/// Sets may be taken for others by one more person beyond k for so many persons in both together: what is
+/// copied stays near the truth.
+const JITTER_PART: u64 = 10;
 
 /// Weights are whole numbers up to this, see [`crate::HashedPerson::weight`].
 const WEIGHT_UNIT: i128 = i16::MAX as i128;
 
-/// Half of the width of the band in which the scale of a total is a keyed draw, as a power of two.
+/// How far the clip may be lowered before it is taken up to a power of two: by 2^-0.25, a sixth.
 const SCALE_JITTER: f64 = 0.25;
 
 /// Most steps of noise to either side that a table is computed for.
@@ -66,8 +69,7 @@ impl<'a> Decision<'a> {
             let least = decision.profile.threshold.saturating_add(jitter);
             // Sets of fewer than k persons are near the empty set, of which nothing is shown.
             let separated = decision.rule.separation as u64;
-            (people.persons >= least.max(separated))
-                .then(|| decision.count(&people, people.persons))
+            (people.persons >= least.max(separated)).then(|| decision.count(&people, None))
         });
         self.last = Some((cell.persons, cell.people, outcome));
         outcome
@@ -81,8 +83,12 @@ impl<'a> Decision<'a> {
         }
         self.cell(kind, cell, |decision| {
             let persons = u64::try_from(people.figure?).ok()?;
+            // Their number may be that of a near set: what is drawn rests on T of their own (I2).
+            if cell.persons < decision.profile.threshold {
+                return None;
+            }
             Some(match measure {
-                Measure::Persons | Measure::Rows => decision.count(cell, persons),
+                Measure::Persons | Measure::Rows => decision.count(cell, Some(persons)),
                 Measure::Total { decimals } => decision.total(cell, persons, decimals)?,
             })
         })
@@ -98,34 +104,52 @@ impl<'a> Decision<'a> {
         if cell.persons == 0 {
             return Outcome::SUPPRESSED;
         }
-        let (near, far) = (self.rule.separation, self.rule.separation_jitter as u64);
-        let reach_far = near + self.jitter("separation", &cell.sketch, far) as usize;
-        let many = JITTER_FROM * near as u64;
-        let reach = |other: u64| if cell.persons + other >= many { reach_far } else { near };
+        let near = self.rule.separation;
+        let more = self.jitter("separation", &cell.sketch, self.rule.separation_jitter as u64);
+        let far = near + usize::try_from(more).unwrap_or(0);
+        // Small sets may be taken for others only as far as that changes them by little.
+        let reach = |other: u64| {
+            let together = cell.persons.saturating_add(other) / JITTER_PART;
+            far.min(near.saturating_add(usize::try_from(together).unwrap_or(usize::MAX)))
+        };
         let found = self.index.nearest(kind, cell.persons, &cell.sketch, reach);
         let outcome = match found {
             Some(found) if found.differing == 0 => return found.outcome,
-            Some(found) => found.outcome,
+            Some(found) if found.outcome.figure.is_none() || self.may_copy(cell) => found.outcome,
+            Some(_) => Outcome::SUPPRESSED,
             None => draw(self).unwrap_or(Outcome::SUPPRESSED),
         };
+        // A copy is remembered for this very set, so that it stays, and for no other: a chain of near sets would
+        // carry one figure to a set of a single person, and end there, an exact edge.
+        let copied = found.is_some_and(|found| found.outcome == outcome);
         let persons = u32::try_from(cell.persons).unwrap_or(u32::MAX);
-        self.index.remember(Remembered { kind, persons, sketch: cell.sketch, outcome });
+        let sketch = cell.sketch;
+        self.index.remember(Remembered { kind, persons, sketch, outcome, copied });
         outcome
     }
 
-    /// Persons or base rows: the plain base. `persons` is the released or own number behind it.
-    fn count(&mut self, cell: &RawCell, persons: u64) -> Outcome {
-        let (noise, variance) = self.cell_noise(cell, persons);
+    /// Whether a set is large enough to receive the figure of a near one: about half of k persons or more,
+    /// by a keyed draw, so that nobody can tell nobody from one.
+    fn may_copy(&self, cell: &RawCell) -> bool {
+        let half = self.rule.separation as u64 / 2;
+        cell.persons > half + self.jitter("copy", &cell.people, half / 2)
+    }
+
+    /// Base rows, given the released number of persons behind them, or those persons: the plain base.
+    fn count(&mut self, cell: &RawCell, behind: Option<u64>) -> Outcome {
+        let noise = self.cell_noise(cell, behind.unwrap_or(cell.persons));
         let figure = cell.flattened + self.weights(cell.weighted) + i128::from(noise);
         let base = i128::from(self.profile.rounding);
         // A figure that is shown is about somebody.
         let figure = Step::plain(self.profile.rounding).nearest(figure).map(|f| f.max(base));
-        Outcome { figure, spread: self.spread(cell.flattened, persons, variance, 1.0) }
+        let shown = figure.unwrap_or(base);
+        let persons = behind.unwrap_or(u64::try_from(shown).unwrap_or_default());
+        Outcome { figure, spread: self.spread(shown, persons, 1.0) }
     }
 
     /// A total: noise and rounding scale with the clip (I8).
     fn total(&mut self, cell: &RawCell, persons: u64, decimals: u8) -> Option<Outcome> {
-        let (noise, variance) = self.cell_noise(cell, persons);
+        let noise = self.cell_noise(cell, persons);
         let softened = self.softened(cell);
         let scale = Step::scaled(1, softened, decimals)?;
         let figure = cell
@@ -134,20 +158,26 @@ impl<'a> Decision<'a> {
             .checked_add(scale.times(noise)?)?;
         let figure = Step::scaled(self.profile.rounding, softened, decimals)?.nearest(figure);
         let figure = figure.filter(|figure| fits(Measure::Total { decimals }, *figure));
-        Some(Outcome { figure, spread: self.spread(cell.clipped, persons, variance, scale.size()) })
+        let spread = self.spread(figure.unwrap_or_default(), persons, scale.size());
+        Some(Outcome { figure, spread })
     }
 
-    /// Noise of a cell in units of its scale, and its variance.
-    fn cell_noise(&mut self, cell: &RawCell, persons: u64) -> (i64, f64) {
+    /// Noise of a cell in units of its scale.
+    fn cell_noise(&self, cell: &RawCell, persons: u64) -> i64 {
+        let (row, grain) = self.row(persons);
+        let draw = row.draw(self.secret.uniform("noise", &[&cell.sketch.key()]));
+        draw.saturating_mul(i64::from(grain))
+    }
+
+    /// What noise there may be on a cell, in grains of so many units of its scale.
+    fn row(&self, persons: u64) -> (Arc<Row>, u32) {
         let variance = on_grid(self.rule.cell_variance(float(persons))) * self.growth * self.growth;
         let spread = (variance / self.rule.variance).sqrt();
         let bound = f64::from(self.rule.bound) * spread;
         // Wide noise is drawn on a coarser grid.
         let grain = (bound / WIDEST).ceil().max(1.0);
         let bound = whole((bound / grain).ceil());
-        let row: Arc<Row> = NOISE.symmetric(variance / (grain * grain), bound);
-        let draw = row.draw(self.secret.uniform("noise", &[&cell.sketch.key()]));
-        (draw.saturating_mul(i64::from(whole(grain))), row.variance() * grain * grain)
+        (NOISE.symmetric(variance / (grain * grain), bound), whole(grain))
     }
 
     /// What the persons' weights add, in the figure's unit: each person counts as 1 + e, e uniform with
@@ -161,19 +191,22 @@ impl<'a> Decision<'a> {
         weighted.saturating_mul(reach).saturating_add(unit / 2 * weighted.signum()) / unit
     }
 
-    /// One standard deviation of what was done to a figure, from what is released of it.
-    fn spread(&self, figure: i128, persons: u64, variance: f64, scale: f64) -> f32 {
+    /// One standard deviation of what was done to a figure, from what is released of it: the exact figure
+    /// could be read off an error that was computed from it.
+    fn spread(&self, figure: i128, persons: u64, scale: f64) -> f32 {
         let rounding = {
             let base = self.profile.rounding as f64;
             base * base / 12.0
         };
+        let (row, grain) = self.row(persons);
+        let variance = row.variance() * f64::from(grain).powi(2);
         // Each person's part is taken as the mean: exact for persons, near for the others.
         let each = figure as f64 / float(persons).max(1.0);
         let weights = self.rule.weights * float(persons) * each * each;
         (weights + scale * scale * (variance + rounding)).sqrt() as f32
     }
 
-    /// The clip, lowered by a keyed draw of at most a fifth before it is taken up to a power of two, so that
+    /// The clip, lowered by a keyed draw of at most a sixth before it is taken up to a power of two, so that
     /// the scale has no exact edge. Powers of two themselves keep their scale.
     fn softened(&self, cell: &RawCell) -> u128 {
         let draw = self.secret.uniform("scale", &[&cell.sketch.key()]);

@@ -57,6 +57,8 @@ pub(crate) struct Remembered {
     pub(crate) persons: u32,
     pub(crate) sketch: Sketch,
     pub(crate) outcome: Outcome,
+    /// The outcome of a near set: found again for this very set, and for no other.
+    pub(crate) copied: bool,
 }
 
 /// The answered set that is nearest to another.
@@ -150,7 +152,7 @@ impl Index {
                 }
                 let Some(set) = self.set(posting.set) else { continue };
                 let differing = set.sketch.differing(sketch);
-                if within(posting.persons, differing) {
+                if within(posting.persons, differing) && (differing == 0 || !set.copied) {
                     found = nearer(found, (differing, posting.set));
                 }
                 // Equal sketches share all tokens, so the first in the first list is the earliest.

@@ -41,6 +41,7 @@ pub use profile::{Clip, NoiseRule, Profile, ProfileError, Protection, ZeroRule};
 pub use raw::{Measure, Question, RawAggregates, RawCell, RawError, RawMeasure};
 pub use refusal::{Code, Family, Page, Place, Refusal};
 pub use release::{
-    CellStatus, Outcome, ReleaseError, ReleasedMeasure, ReleasedTable, error_column, release, spent,
+    CellStatus, Metered, Outcome, ReleaseError, ReleasedMeasure, ReleasedTable, error_column,
+    release, spent,
 };
 pub use sketch::Sketch;

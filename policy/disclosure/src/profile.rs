@@ -204,6 +204,13 @@ impl NoiseRule {
         self.growth_from.map_or(1.0, |from| (meter / from).max(1.0))
     }
 
+    /// The most that one grouping set of one measure is charged: its smallest figure rests on T persons.
+    pub fn largest_charge(&self, profile: &Profile) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a threshold is a small number")]
+        let least = profile.threshold as f64;
+        self.charge(least)
+    }
+
     /// Charged answers after which nothing new is drawn.
     pub fn budget(&self) -> Option<f64> {
         self.budget

@@ -24,7 +24,7 @@ use crate::{
 ///
 /// ```compile_fail,E0451
 /// fn forged(batch: arrow_array::RecordBatch) -> cordon_disclosure::ReleasedTable {
-///     cordon_disclosure::ReleasedTable { batch, measures: Vec::new(), notes: Vec::new() }
+///     cordon_disclosure::ReleasedTable { batch, measures: Vec::new(), notes: Vec::new(), metered: None }
 /// }
 /// ```
 /// ```compile_fail,E0277
@@ -45,6 +45,20 @@ pub struct ReleasedTable {
     pub(crate) batch: RecordBatch,
     pub(crate) measures: Vec<ReleasedMeasure>,
     pub(crate) notes: Vec<String>,
+    pub(crate) metered: Option<Metered>,
+}
+
+/// What a table cost its agreement, and where the meter stands now. Both are public to its analysts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metered {
+    /// Charged for this table; nothing for one that was answered before.
+    pub charge: Charge,
+    /// Charged so far, this table included.
+    pub meter: Charge,
+    /// By how much the noise of new draws is multiplied from here on.
+    pub growth: f64,
+    /// The hard budget in answers, if there is one.
+    pub budget: Option<f64>,
 }
 
 /// One figure column of a released table and what was done to it.
@@ -160,6 +174,12 @@ fn look_up_or_decide(
             }
         },
     };
+    let mut table = table;
+    if let Protection::Noise(rule) = &raw.profile.protection {
+        let meter = earlier.meter()?.and(charge);
+        let growth = rule.growth(meter.answers());
+        table.metered = Some(Metered { charge, meter, growth, budget: rule.budget() });
+    }
     let sealed = stored::seal(&table, fingerprint).map_err(ReleaseError::Build)?;
     let sets = index.bytes_since(before);
     Ok(Decision::Table(table, Decided { table: sealed, copied, charge, sets }))
@@ -216,30 +236,52 @@ fn by_noise(
     for group in raw.groups.ordered() {
         let whole = group.cells.and_then(|at| raw.people.get(at));
         let people = whole.map_or(CellOutcome::SUPPRESSED, |cell| decision.people(cell));
-        let mut figures = Vec::with_capacity(raw.measures.len());
-        for (number, measure) in raw.measures.iter().enumerate() {
-            let cell = group.cells.and_then(|at| measure.cells.get(at));
-            let outcome = cell.map_or(CellOutcome::SUPPRESSED, |cell| {
+        let mut figures = vec![CellOutcome::SUPPRESSED; raw.measures.len()];
+        let mut behind = vec![None; raw.measures.len()];
+        for number in in_order(raw, group) {
+            let measure = raw.measures.get(number);
+            let cell = measure.zip(group.cells).and_then(|(m, at)| m.cells.get(at));
+            let places = figures.get_mut(number).zip(behind.get_mut(number));
+            if let (Some(measure), Some(cell), Some((figure, shown))) = (measure, cell, places) {
                 let people = decision.people(cell);
-                let outcome = decision.figure(measure.measure, cell, people);
-                let shown = outcome.figure.and(people.figure);
-                smallest.cell(raw.groups.set_of(group), number, shown);
-                outcome
-            });
-            figures.push(outcome);
+                *figure = decision.figure(measure.measure, cell, people);
+                *shown = figure.figure.and(people.figure);
+            }
         }
-        if raw.measures.is_empty() {
-            smallest.cell(raw.groups.set_of(group), 0, people.figure);
-        }
+        // Groups that are not listed are charged as if they were not there, as those that are not.
         if group.public || people.figure.is_some() {
+            let set = raw.groups.set_of(group);
+            if raw.measures.is_empty() {
+                smallest.cell(set, 0, people.figure);
+            }
+            for (number, shown) in behind.into_iter().enumerate() {
+                smallest.cell(set, number, shown);
+            }
             rows.push((*group, figures));
         }
+    }
+    if rows.is_empty() {
+        (0..raw.measures.len().max(1)).for_each(|number| smallest.cell(0, number, None));
     }
     #[expect(clippy::cast_precision_loss, reason = "numbers of persons are far below 2^52")]
     let charges = smallest
         .each()
         .map(|persons| rule.charge(persons.map_or(raw.profile.threshold as f64, |p| p as f64)));
     (rows, Charge::of(charges.sum()))
+}
+
+/// The measures of a group in an order that the text does not decide: of two near sets in one table the first
+/// one decides for both.
+fn in_order(raw: &RawAggregates, group: &Group) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..raw.measures.len()).collect();
+    order.sort_by_cached_key(|number| {
+        let measure = raw.measures.get(*number);
+        let cell = measure.zip(group.cells).and_then(|(m, at)| m.cells.get(at));
+        let kind = measure.map(|m| crate::index::Kind::of(m.measure).0);
+        let people = cell.map(|c| (std::cmp::Reverse(c.persons), c.people.key(), c.sketch.key()));
+        (people, kind)
+    });
+    order
 }
 
 /// Wholly suppressed rows go last: then neither ORDER BY ties nor LIMIT of what is computed from this table
@@ -265,7 +307,7 @@ fn table(raw: &RawAggregates, rows: Vec<Row>) -> Result<ReleasedTable, ReleaseEr
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let batch = RecordBatch::try_new_with_options(schema(raw), columns, &options)
         .map_err(ReleaseError::Build)?;
-    Ok(ReleasedTable { batch, measures: measures(raw), notes: notes(raw) })
+    Ok(ReleasedTable { batch, measures: measures(raw), notes: notes(raw), metered: None })
 }
 
 fn column(
@@ -349,7 +391,7 @@ fn notes(raw: &RawAggregates) -> Vec<String> {
     }
     if let Protection::Noise(rule) = &raw.profile.protection {
         notes.push(format!(
-            "a figure may describe a set of people that differs from the one asked for by up to {} people, the answer to an earlier question",
+            "a figure may describe a set of people that differs from the one asked for by about {} people at most, the answer to an earlier question",
             rule.separation + rule.separation_jitter
         ));
     }
@@ -367,7 +409,7 @@ fn renamed(table: ReleasedTable, raw: &RawAggregates) -> Result<ReleasedTable, R
     for (released, asked) in measures.iter_mut().zip(&raw.measures) {
         released.name.clone_from(&asked.name);
     }
-    Ok(ReleasedTable { batch, measures, notes: table.notes })
+    Ok(ReleasedTable { batch, measures, notes: table.notes, metered: None })
 }
 
 impl Measure {
@@ -404,6 +446,11 @@ impl ReleasedTable {
     /// The figure columns, in order.
     pub fn measures(&self) -> &[ReleasedMeasure] {
         &self.measures
+    }
+
+    /// What it cost and where the meter stands; none under profiles without a meter.
+    pub fn metered(&self) -> Option<Metered> {
+        self.metered
     }
 
     /// What holds for the whole table, from the question and the profile only: which groups stand in it.

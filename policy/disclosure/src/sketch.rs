@@ -119,9 +119,10 @@ impl Sketch {
     }
 }
 
-/// In each bucket the larger number of marks that the other set lacks: a person whose contribution changed
+/// Sets who share nobody are as far apart as can be. Else in each bucket the larger number of marks that the other set lacks: a person whose contribution changed
 /// has another mark in the same bucket, and is one person.
 fn marks_apart(one: &[u32], other: &[u32]) -> usize {
+    let (some, mut shared) = (one.len() + other.len() > 0, false);
     let (mut one, mut other) = (one.iter().copied().peekable(), other.iter().copied().peekable());
     let (mut apart, mut bucket, mut lacking) = (0, u32::MAX, (0, 0));
     loop {
@@ -135,10 +136,10 @@ fn marks_apart(one: &[u32], other: &[u32]) -> usize {
         match (ours, theirs) {
             (Some(_), None) => lacking.0 += 1,
             (None, Some(_)) => lacking.1 += 1,
-            _ => {}
+            _ => shared = true,
         }
     }
-    apart + lacking.0.max(lacking.1)
+    if some && !shared { BUCKETS } else { apart + lacking.0.max(lacking.1) }
 }
 
 impl std::fmt::Debug for Sketch {

@@ -64,7 +64,7 @@ fn read(body: &[u8]) -> Result<ReleasedTable, ArrowError> {
         serde_json::from_str(about).map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
     let batch =
         reader.next().unwrap_or_else(|| Err(ArrowError::IpcError("no batch".to_owned())))?;
-    Ok(ReleasedTable { batch, measures: about.measures, notes: about.notes })
+    Ok(ReleasedTable { batch, measures: about.measures, notes: about.notes, metered: None })
 }
 
 fn digest(fingerprint: &Fingerprint, body: &[u8]) -> [u8; 32] {

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use crate::{
     Asked, AuditEvent, Charge, Decide, Earlier, Fingerprint, Index, Ledger, LedgerError, Measure,
-    Outcome, Profile, Question, RawAggregates, RawCell, RawError, RawMeasure, Recorded,
+    Outcome, PeopleKey, Profile, Question, RawAggregates, RawCell, RawError, RawMeasure, Recorded,
     ReleaseError, ReleasedTable, Scope, Secret, Standing, Timestamp, release,
 };
 
@@ -136,6 +136,14 @@ fn cell(measure: usize, rows: &[Row], profile: &Profile) -> RawCell {
 
 /// What the engine gathers about a set of people and what each contributes, slowly.
 pub(crate) fn evidence(by_person: &BTreeMap<i64, i128>, profile: &Profile) -> RawCell {
+    evidence_under(by_person, profile, &secret().people())
+}
+
+pub(crate) fn evidence_under(
+    by_person: &BTreeMap<i64, i128>,
+    profile: &Profile,
+    key: &PeopleKey,
+) -> RawCell {
     let mut sizes: Vec<u128> = by_person.values().map(|total| total.unsigned_abs()).collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     let rank = |rank: u64| sizes.get(rank as usize - 1).copied().unwrap_or(0);
@@ -143,7 +151,6 @@ pub(crate) fn evidence(by_person: &BTreeMap<i64, i128>, profile: &Profile) -> Ra
     let limited = |total: i128| total.clamp(-(clip as i128), clip as i128);
     let figure: i128 = by_person.values().sum();
     let most = (clip as i128).max(figure.abs() / i128::from(profile.threshold()));
-    let key = secret().people();
     let mut cell = RawCell {
         figure,
         flattened: by_person.values().map(|total| *total.clamp(&-most, &most)).sum(),
@@ -158,8 +165,8 @@ pub(crate) fn evidence(by_person: &BTreeMap<i64, i128>, profile: &Profile) -> Ra
         let person = key.person(*person);
         cell.weight += i64::from(person.weight);
         cell.weighted += i128::from(person.weight) * limited(*total);
-        cell.people.add(&key, &person, 1);
-        cell.sketch.add(&key, &person, *total);
+        cell.people.add(key, &person, 1);
+        cell.sketch.add(key, &person, *total);
     }
     cell
 }

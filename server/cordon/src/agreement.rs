@@ -74,5 +74,5 @@ fn of_folder(folder: &Folder) -> anyhow::Result<(Table, Exit)> {
     }
     let all: Vec<_> = read.agreements.all().collect();
     let exit = if read.problems.is_empty() { Exit::Done } else { Exit::Incomplete };
-    Ok((Table::from(agreements_table(&all, Utc::now().date_naive())), exit))
+    Ok((Table::from(agreements_table(&all, Utc::now().date_naive(), &|_| None)), exit))
 }

@@ -32,21 +32,28 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let text = args.text.read()?;
-    let columns = stoppable(async {
+    let (columns, charged) = stoppable(async {
         let mut client = args.connect.open().await?;
         columns(&mut client, text).await
     })
     .await?;
     show(&columns, args.format.unwrap_or_else(usual))?;
+    if let Some(most) = charged {
+        eprintln!(
+            "note: at most {most} answers are charged for it; nothing if it was answered before"
+        );
+    }
     Ok(Exit::Done)
 }
 
-async fn columns(client: &mut Client, text: String) -> anyhow::Result<Table> {
+/// The columns, and how much may be charged where the agreement has a meter.
+async fn columns(client: &mut Client, text: String) -> anyhow::Result<(Table, Option<String>)> {
     let statement = client.prepare(text, None).await.map_err(problem::of)?;
     let schema = statement.dataset_schema().map_err(problem::of)?.clone();
     // Closed or not, the server forgets it in an hour: a failure to close is no failure to check.
     let _ = statement.close().await;
-    Ok(described(&schema))
+    let charged = schema.metadata().get("cordon.most_charged").cloned();
+    Ok((described(&schema), charged))
 }
 
 /// One row for each column of the answer.

@@ -60,7 +60,7 @@ impl House {
             ..settings.limits.over(folder)
         };
         let ledger: Arc<dyn Ledger> = Arc::clone(&state) as _;
-        let secret = Arc::new(secret(&settings.disclosure_key)?);
+        let secret = Arc::new(secret(&settings.disclosure_key, &state)?);
         let engine = Engine::new(Arc::clone(&catalogue), Arc::new(store), ledger, secret, limits)
             .context("the query engine cannot start")?;
         Ok(Self { settings, catalogue, agreements, state, engine, opt_outs })
@@ -144,11 +144,17 @@ fn identity(settings: &Settings, state: &Arc<SqliteState>) -> anyhow::Result<Ide
     Ok(Identity::new(issuers)?.with_withdrawn(withdrawn))
 }
 
-/// The secret of disclosure control: made on the first start, and never again by itself. When it is lost,
+/// The secret of disclosure control: made on the first start, and never again by itself. With another one
 /// every figure is drawn anew, and what was answered before no longer protects what is answered next.
-fn secret(path: &Path) -> anyhow::Result<Secret> {
+fn secret(path: &Path, state: &SqliteState) -> anyhow::Result<Secret> {
     let shown = path.display();
     if !path.exists() {
+        if state.has_answers()? {
+            return Err(usage(format!(
+                "the secret `{shown}` is gone, and answers were drawn from it: restore it from its backup, or \
+                 write 64 random hexadecimal digits into it to draw every figure anew"
+            )));
+        }
         let mut bytes = [0; 32];
         OsRng.try_fill_bytes(&mut bytes).context("no randomness for the secret")?;
         write_private(path, &format!("{}\n", hex::encode(bytes)))?;

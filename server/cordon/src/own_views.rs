@@ -9,13 +9,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMillisecondArray,
 };
 use arrow_schema::{Field, Schema};
 use chrono::{NaiveDate, Utc};
 use cordon_agreements::{Agreement, Agreements, Permit, Status, UserId};
 use cordon_catalogue::TableName;
-use cordon_disclosure::AuditOutcome;
+use cordon_disclosure::{AuditOutcome, Charge, Protection};
 use cordon_engine::OwnViews;
 use cordon_state::{AuditRow, KeptNote, SqliteState};
 use cordon_wire::AgreementsInForce;
@@ -46,7 +47,12 @@ impl OwnViews for OwnWork {
         });
         let today = Utc::now().date_naive();
         let views = [
-            ("my.agreements", agreements_of(&self.agreements.now(), permit.analyst(), today)),
+            (
+                "my.agreements",
+                agreements_of(&self.agreements.now(), permit.analyst(), today, &|agreement| {
+                    self.state.charged(agreement).ok()
+                }),
+            ),
             ("my.queries", queries_table(&queries)),
             ("my.notes", notes_table(&notes, &queries)),
         ];
@@ -55,17 +61,35 @@ impl OwnViews for OwnWork {
 }
 
 /// The agreements that name a person, whatever their status.
-fn agreements_of(agreements: &Agreements, who: &UserId, today: NaiveDate) -> Option<RecordBatch> {
-    agreements_table(&agreements.of(who).collect::<Vec<_>>(), today)
+fn agreements_of(
+    agreements: &Agreements,
+    who: &UserId,
+    today: NaiveDate,
+    charged: &dyn Fn(&str) -> Option<Charge>,
+) -> Option<RecordBatch> {
+    agreements_table(&agreements.of(who).collect::<Vec<_>>(), today, charged)
 }
 
 /// Agreements as rows.
-pub(crate) fn agreements_table(agreements: &[&Agreement], today: NaiveDate) -> Option<RecordBatch> {
+///
+/// `charged` is the meter: answers charged so far, none where it is not known.
+pub(crate) fn agreements_table(
+    agreements: &[&Agreement],
+    today: NaiveDate,
+    charged: &dyn Fn(&str) -> Option<Charge>,
+) -> Option<RecordBatch> {
     let text = |of: &dyn Fn(&Agreement) -> String| -> ArrayRef {
         Arc::new(agreements.iter().map(|a| Some(of(a))).collect::<StringArray>())
     };
     let day = |of: &dyn Fn(&Agreement) -> NaiveDate| -> ArrayRef {
         Arc::new(agreements.iter().map(|a| days_since_1970(of(a))).collect::<Date32Array>())
+    };
+    let number = |of: &dyn Fn(&Agreement) -> Option<f64>| -> ArrayRef {
+        Arc::new(agreements.iter().map(|a| of(a)).collect::<Float64Array>())
+    };
+    let budget = |a: &Agreement| match a.profile().protection() {
+        Protection::Noise(rule) => rule.budget(),
+        Protection::Rules | Protection::CellKey => None,
     };
     let tables = |a: &Agreement| a.grants().map(|(t, _)| t.as_str()).collect::<Vec<_>>().join(", ");
     table([
@@ -78,6 +102,8 @@ pub(crate) fn agreements_table(agreements: &[&Agreement], today: NaiveDate) -> O
         ("last_day", day(&|a| a.term().1)),
         ("profile", text(&|a| a.profile().name().to_owned())),
         ("tables", text(&tables)),
+        ("charged", number(&|a| charged(a.id().as_str()).map(Charge::answers))),
+        ("budget", number(&budget)),
     ])
 }
 

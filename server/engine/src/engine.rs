@@ -10,8 +10,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_agreements::{OptOuts as OptOutRule, Permit};
 use cordon_catalogue::{Catalogue, TableName};
 use cordon_disclosure::{
-    AuditEvent, AuditOutcome, Code, Fingerprint, Ledger, Outcome, Profile, Protection, Question,
-    Scope, Secret, Timestamp, release, spent,
+    AuditEvent, AuditOutcome, Charge, Code, Fingerprint, Ledger, Outcome, Profile, Protection,
+    Question, Scope, Secret, Timestamp, release, spent,
 };
 use cordon_store::{AsOf, Pinned, Store};
 use datafusion::common::ScalarValue;
@@ -315,7 +315,7 @@ impl Inner {
             people: self.secret.people(),
         };
         let guarded = guard::guard(&authorised, &world)?;
-        let schema = finish::advertised(&guarded, sql.options);
+        let schema = finish::advertised(&guarded, sql.options, sql.permit.profile());
         let parameters = authorised
             .parameters
             .iter()
@@ -341,10 +341,17 @@ impl Inner {
         // Once something was released and recorded, the caller's going away changes nothing more.
         let mut cancel = cancel.clone();
         let mut extra = Vec::new();
+        let (mut charged, mut metered) = (Charge::default(), None);
         for step in &guarded.steps {
             match step {
                 Step::Cut(cut) => {
-                    let question = self.question(sql, cut, &given, versions, opt_outs.digest());
+                    let question = self.question(
+                        sql,
+                        cut,
+                        &given,
+                        (versions, &pinned.release()),
+                        opt_outs.digest(),
+                    );
                     let profile = sql.permit.profile().as_ref().clone();
                     self.within_budget(&profile, &question).await?;
                     let work = execute::cut(
@@ -367,6 +374,9 @@ impl Inner {
                         Outcome::Refused(refusal) => return Err(Stop::Refused(refusal)),
                         Outcome::Released(table) => {
                             note_treatments(&mut extra, &table);
+                            charged =
+                                charged.and(table.metered().map(|m| m.charge).unwrap_or_default());
+                            metered = table.metered().or(metered);
                             given.tables.insert(cut.id, table.batch().clone());
                         }
                     }
@@ -384,6 +394,7 @@ impl Inner {
             .stoppable(execute::run(outer, &self.state, guarded.one_row_joins), &cancel, started)
             .await?;
         let profile = sql.permit.profile();
+        extra.extend(metered.map(|last| finish::metered(charged, &last)));
         let notes = finish::notes(&guarded, extra);
         let answer = finish::answer(
             sql.query_id.clone(),
@@ -440,7 +451,7 @@ impl Inner {
         sql: &SubmittedSql,
         cut: &Cut,
         given: &Given,
-        versions: &str,
+        (versions, release): (&str, &str),
         opt_outs: &str,
     ) -> Question {
         let mut digest = Sha256::new();
@@ -462,7 +473,7 @@ impl Inner {
             analyst: sql.permit.analyst().to_string(),
             agreement: sql.permit.agreement().to_string(),
             scope: Scope(format!(
-                "{versions} {:?} {opt_outs} {} k={:?} secret={}",
+                "{release} {:?} {} k={:?} secret={}",
                 sql.permit.opt_outs(),
                 sql.permit.profile().name(),
                 sql.permit.profile().separation(),

@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
-use cordon_disclosure::Profile;
+use cordon_disclosure::{Charge, Metered, Profile, Protection};
 use datafusion::common::Result;
 
 use crate::answer::{Answer, Note, Prepared};
@@ -20,12 +20,18 @@ const QUERY_ID: &str = "cordon.query_id";
 const NOTES: &str = "cordon.notes";
 /// Metadata key of the profile's name.
 const POLICY: &str = "cordon.policy_version";
+/// Metadata key of a prepared statement: how many answers it can be charged at most.
+const MOST_CHARGED: &str = "cordon.most_charged";
 /// Field metadata: what was done to a figure.
 const TREATMENT: &str = "cordon.treatment";
 
 /// What an answer of this plan looks like: every column nullable, a status column beside every figure
 /// where wanted.
-pub(crate) fn advertised(plan: &GuardedPlan, options: QueryOptions) -> SchemaRef {
+pub(crate) fn advertised(
+    plan: &GuardedPlan,
+    options: QueryOptions,
+    profile: &Profile,
+) -> SchemaRef {
     let mut fields = Vec::new();
     for (index, field) in plan.outer.schema().fields().iter().enumerate() {
         let data_type = plain_type(field.data_type());
@@ -38,7 +44,32 @@ pub(crate) fn advertised(plan: &GuardedPlan, options: QueryOptions) -> SchemaRef
             fields.push(Field::new(format!("{}_status", field.name()), DataType::Utf8, true));
         }
     }
-    Arc::new(Schema::new(fields))
+    let mut metadata = HashMap::new();
+    if let Protection::Noise(rule) = profile.protection() {
+        let tables: usize = plan.steps.iter().map(|step| step.tables()).sum();
+        let most = tables as f64 * rule.largest_charge(profile);
+        metadata.insert(MOST_CHARGED.to_owned(), format!("{most:.3}"));
+    }
+    Arc::new(Schema::new_with_metadata(fields, metadata))
+}
+
+/// What was charged for an answer, and where the meter stands.
+pub(crate) fn metered(charge: Charge, last: &Metered) -> Note {
+    let mut text = format!(
+        "{:.3} answers charged for this; the agreement's meter stands at {:.3}",
+        charge.answers(),
+        last.meter.answers()
+    );
+    if let Some(budget) = last.budget {
+        text.push_str(&format!(" of {budget}"));
+    }
+    if last.growth > 1.0 {
+        text.push_str(&format!(
+            ", and the noise of new answers is {:.2} times as wide",
+            last.growth
+        ));
+    }
+    Note { column: None, text }
 }
 
 /// Types that every client reads.

@@ -101,6 +101,26 @@ pub(crate) const PERSON_AGGREGATE: &[&str] = &[
 /// At a cut: what turns into a canonical measure.
 pub(crate) const CUT_AGGREGATE: &[&str] = &["count", "sum", "avg", "mean", "grouping"];
 
+/// At a cut: what derives from released sums of values, squares and products.
+pub(crate) const MOMENTS: &[&str] = &[
+    "var",
+    "var_pop",
+    "stddev",
+    "stddev_pop",
+    "covar_samp",
+    "covar_pop",
+    "corr",
+    "regr_slope",
+    "regr_intercept",
+    "regr_count",
+    "regr_r2",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_sxx",
+    "regr_syy",
+    "regr_sxy",
+];
+
 /// Over released figures.
 pub(crate) const OUTER_AGGREGATE: &[&str] = &[
     "count",
@@ -178,6 +198,7 @@ pub(crate) fn is_known(name: &str) -> bool {
         PUBLIC_SCALAR,
         PERSON_AGGREGATE,
         OUTER_AGGREGATE,
+        MOMENTS,
         WINDOW,
         KNOWN_UNSAFE_AGGREGATE,
     ]

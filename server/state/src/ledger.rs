@@ -105,6 +105,23 @@ impl SqliteState {
         Ok(writer.transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
 
+    /// Whether any answer was ever recorded.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn has_answers(&self) -> Result<bool, StateError> {
+        let reader = self.reader.lock();
+        Ok(reader.query_row("SELECT EXISTS (SELECT 1 FROM answers)", [], |row| row.get(0))?)
+    }
+
+    /// What an agreement was charged so far.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn charged(&self, agreement: &str) -> Result<Charge, StateError> {
+        meter(&self.reader.lock(), agreement)
+    }
+
     /// Looks again at the file after the commit: what was committed into a file that is gone is lost.
     pub(crate) fn commit(&self, transaction: Transaction<'_>) -> Result<(), StateError> {
         transaction.commit()?;

@@ -3,7 +3,7 @@
 //! ```text
 //! version  1 byte
 //! sets     4 bytes, how many
-//! a set    kind 1, length of the figure 1 (0: suppressed; + 128: few people), persons 4, spread 4,
+//! a set    kind 1, length of the figure 1 (0: suppressed; + 128: few people; + 64: copied), persons 4, spread 4,
 //!          figure 1..=16, sketch: the sums 128, or of a few people how many 1 and their marks 3 each
 //! check    8 bytes, SipHash of all before
 //! ```
@@ -23,6 +23,8 @@ const VERSION: u8 = 1;
 
 /// Stands in a set's second byte when its people are few.
 const FEW_PEOPLE: u8 = 128;
+/// Stands there when its outcome is that of a near set.
+const COPIED: u8 = 64;
 
 /// Bytes that are not what [`Index::bytes_since`] wrote.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +80,8 @@ fn write(set: &Remembered, bytes: &mut Vec<u8>) {
     let figure = set.outcome.figure.map(i128::to_le_bytes);
     let figure = figure.as_ref().map(shortened).unwrap_or_default();
     bytes.push(set.kind.0);
-    bytes.push(figure.len() as u8 | if few.is_some() { FEW_PEOPLE } else { 0 });
+    let marks = if few.is_some() { FEW_PEOPLE } else { 0 } | if set.copied { COPIED } else { 0 };
+    bytes.push(figure.len() as u8 | marks);
     bytes.extend(set.persons.to_le_bytes());
     bytes.extend(set.outcome.spread.to_le_bytes());
     bytes.extend(figure);
@@ -95,10 +98,11 @@ fn read(rest: &mut &[u8]) -> Result<Remembered, DamagedIndex> {
     let [kind, form] = take(rest)?;
     let persons = u32::from_le_bytes(take(rest)?);
     let spread = f32::from_le_bytes(take(rest)?);
-    let figure = take_some(rest, usize::from(form & !FEW_PEOPLE))?;
+    let figure = take_some(rest, usize::from(form & !(FEW_PEOPLE | COPIED)))?;
     let figure = if figure.is_empty() { None } else { Some(lengthened(figure)?) };
     let sketch = if form & FEW_PEOPLE == 0 { Sketch::of_sums(take(rest)?) } else { few(rest)? };
-    Ok(Remembered { kind: Kind(kind), persons, sketch, outcome: Outcome { figure, spread } })
+    let (kind, copied) = (Kind(kind), form & COPIED != 0);
+    Ok(Remembered { kind, persons, sketch, outcome: Outcome { figure, spread }, copied })
 }
 
 fn few(rest: &mut &[u8]) -> Result<Sketch, DamagedIndex> {

@@ -12,7 +12,8 @@ use model::{Answer, Edit, Linear, People, differing_persons, edits, persons, ske
 /// A set with an outcome that tells it from all others, shown or suppressed.
 fn remembered(number: usize, kind: u8, people: &People, shown: bool) -> Remembered {
     let outcome = Outcome { figure: shown.then_some(number as i128), spread: number as f32 };
-    Remembered { kind: Kind(kind), persons: people.len() as u32, sketch: sketch(people), outcome }
+    let (kind, persons) = (Kind(kind), people.len() as u32);
+    Remembered { kind, persons, sketch: sketch(people), outcome, copied: false }
 }
 
 /// Jitter for larger sets only.
@@ -191,6 +192,21 @@ fn strangers_are_told_apart_by_their_marks() {
     // The same as one of them, and nine others: near.
     index.remember(remembered(2, 0, &some_people(9, 3, 1), false));
     assert_eq!(nearest(&index, 0, &ten).map(|near| near.differing), Some(9));
+}
+
+/// A copied outcome is given again to the same people, and to nobody else: copies do not chain.
+#[test]
+fn a_copy_is_found_by_the_same_set_only() {
+    let mut index = Index::new(10);
+    let people = some_people(64, 0, 40);
+    index.remember(Remembered { copied: true, ..remembered(1, 0, &people, true) });
+    let bytes = index.bytes_since(Mark(0));
+    let mut again = Index::new(10);
+    again.append(&bytes).unwrap();
+    for index in [index, again] {
+        assert_eq!(nearest(&index, 0, &people).map(|near| near.differing), Some(0));
+        assert_eq!(nearest(&index, 0, &some_people(64, 0, 39)), None);
+    }
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(crate) struct Cut {
     pub(crate) keys: usize,
     /// Each measure with the number of the evidence it is read from.
     pub(crate) measures: Vec<(Measure, usize)>,
+    /// How many tables it is charged as: one for each grouping set and measure.
+    pub(crate) tables: usize,
     /// Name and type of the released table's columns.
     pub(crate) schema: SchemaRef,
     /// The complete list of possible keys, where it is public.
@@ -123,6 +125,7 @@ impl Guard<'_> {
             inner,
             words,
             keys: keys_here,
+            tables: sets.as_ref().map_or(1, Vec::len) * measures.len().max(1),
             measures,
             schema: Arc::clone(&schema),
             domain,
@@ -287,6 +290,9 @@ impl Guard<'_> {
                     digits,
                     ratio(column(first + total), column(first + rows)),
                 ),
+                Derivation::Moments(moments) => {
+                    total::Significant::call(digits, moments.value(&|n| column(first + n)))
+                }
             };
             let have = figure.get_type(&scan.projected_schema).map_err(internal)?;
             let figure = if *wanted == have { figure } else { total::try_cast(figure, wanted) };

@@ -33,6 +33,19 @@ pub(crate) enum Derivation {
     Plain(usize),
     /// A mean: total / rows.
     Mean { total: usize, rows: usize },
+    /// A figure of spread or relation, from sums of values, squares and products.
+    Moments(Moments),
+}
+
+/// What spreads and relations derive from: the numbers of released rows, sums and sums of products.
+#[derive(Clone, Debug)]
+pub(crate) struct Moments {
+    pub(crate) figure: String,
+    pub(crate) rows: usize,
+    /// Σx and Σx².
+    pub(crate) x: (usize, usize),
+    /// Σy, Σy² and Σxy, where there are two columns.
+    pub(crate) y: Option<(usize, usize, usize)>,
 }
 
 /// The measures of one cut, each once.
@@ -81,19 +94,10 @@ impl Guard<'_> {
         };
         let name = f.func.name().to_owned();
         let place = self.spots.first(&name);
-        if !functions::CUT_AGGREGATE.contains(&name.as_str()) {
-            let code = if matches!(
-                name.as_str(),
-                "median"
-                    | "stddev"
-                    | "stddev_pop"
-                    | "var"
-                    | "var_pop"
-                    | "corr"
-                    | "covar_samp"
-                    | "covar_pop"
-            ) || name.starts_with("approx_percentile")
-                || name.starts_with("regr_")
+        let known = [functions::CUT_AGGREGATE, functions::MOMENTS];
+        if !known.iter().any(|list| list.contains(&name.as_str())) {
+            let code = if matches!(name.as_str(), "median" | "approx_median")
+                || name.starts_with("approx_percentile")
             {
                 Code::MeasureNotOffered
             } else {
@@ -114,6 +118,9 @@ impl Guard<'_> {
             )
             .at(place));
         };
+        if functions::MOMENTS.contains(&name.as_str()) {
+            return self.moments(&name, f, conditions, input, requests).map_err(|r| r.at(place));
+        }
         if f.params.args.len() > 1 {
             return Err(Refusal::new(
                 Code::AggregateNotOffered,
@@ -217,30 +224,38 @@ impl Guard<'_> {
         // SUM(CASE WHEN … THEN column END) is the column over the smaller set.
         let (value, value_facts) =
             self.case_of_a_column(core, facts, mean, &mut conditions, input)?;
-        let bounds = match &value_facts.number {
-            Number::Column(Some(bounds)) => Some(*bounds),
-            Number::Derived | Number::Flag => None,
-            Number::Column(None) => {
-                return Err(Refusal::new(Code::NotAPlainSum, "this column has no declared bounds to sum within").instead(
-                    "startage and apptage hold codes for ages under one: use startage_calc and apptage_calc, or group by bands",
-                ));
-            }
-            Number::Other => {
-                return Err(Refusal::new(
-                    Code::NotAPlainSum,
-                    format!("`{name}` takes a plain column over patients' rows"),
-                ));
-            }
+        let bounds = summable(name, &value_facts)?;
+        let count = if mean {
+            let mut known = conditions.clone();
+            known.push(value.clone().is_not_null());
+            Some(self.rows(known, input, requests)?)
+        } else {
+            None
         };
+        let sum = self.total_of(name, value, bounds, conditions, input, requests)?;
+        Ok(match count {
+            Some(rows) => Derivation::Mean { total: sum, rows },
+            None => Derivation::Plain(sum),
+        })
+    }
+
+    /// The total of a number within its bounds, in fixed point.
+    fn total_of(
+        &self,
+        name: &str,
+        value: Expr,
+        bounds: Option<(f64, f64)>,
+        conditions: Vec<Expr>,
+        input: &Rel,
+        requests: &mut Requests,
+    ) -> Result<usize, Refusal> {
         let data_type = value.get_type(input.plan.schema()).map_err(internal)?;
         let (decimals, fixed) = match &data_type {
-            t if t.is_integer() => (0, total::try_cast(value.clone(), &DataType::Int64)),
+            t if t.is_integer() => (0, total::try_cast(value, &DataType::Int64)),
             DataType::Float32 | DataType::Float64 | DataType::Decimal128(..) => {
                 let scale = FLOAT_DECIMALS;
-                (
-                    scale,
-                    total::try_cast(value.clone(), &DataType::Decimal128(38, scale.cast_signed())),
-                )
+                let fixed = DataType::Decimal128(38, scale.cast_signed());
+                (scale, total::try_cast(value, &fixed))
             }
             _ => {
                 return Err(Refusal::new(
@@ -251,20 +266,63 @@ impl Guard<'_> {
         };
         let unit = 10f64.powi(i32::from(decimals));
         let bounds = bounds.map(|(min, max)| (fixed_point(min * unit), fixed_point(max * unit)));
-        let count = if mean {
-            let mut known = conditions.clone();
-            known.push(value.is_not_null());
-            Some(self.rows(known, input, requests)?)
-        } else {
-            None
-        };
         let contribution = self.totalise(contribution(fixed, conditions), input)?;
-        let sum =
-            requests.add(Request { measure: Measure::Total { decimals }, contribution, bounds });
-        Ok(match count {
-            Some(rows) => Derivation::Mean { total: sum, rows },
-            None => Derivation::Plain(sum),
-        })
+        let measure = Measure::Total { decimals };
+        Ok(requests.add(Request { measure, contribution, bounds }))
+    }
+
+    /// Spread of a column, or relation of two: sums of values, squares and products over the rows where
+    /// neither is null.
+    fn moments(
+        &mut self,
+        name: &str,
+        f: &AggregateFunction,
+        mut conditions: Vec<Expr>,
+        input: &Rel,
+        requests: &mut Requests,
+    ) -> Result<Derivation, Refusal> {
+        if f.params.distinct {
+            return Err(Refusal::new(
+                Code::MeasureNotOffered,
+                format!("`{name}(DISTINCT …)` is not offered"),
+            ));
+        }
+        let mut values = Vec::new();
+        for arg in &f.params.args {
+            let facts = self.read(input, |l| l.value(arg))?;
+            let value = uncast(arg).clone();
+            conditions.push(value.clone().is_not_null());
+            values.push((value, summable(name, &facts)?));
+        }
+        // REGR_*(y, x): the second is what the first is explained by.
+        values.reverse();
+        let rows = self.rows(conditions.clone(), input, requests)?;
+        let schema = input.plan.schema();
+        let mut sum = |guard: &Self, factors: &[&(Expr, Option<(f64, f64)>)]| {
+            let whole =
+                factors.iter().all(|(v, _)| v.get_type(schema).is_ok_and(|t| t.is_integer()));
+            let wide = if whole { DataType::Int64 } else { DataType::Float64 };
+            let parts = factors.iter().map(|(v, _)| total::try_cast(v.clone(), &wide));
+            let Some(value) = parts.reduce(|a, b| a * b) else {
+                return Err(Refusal::new(Code::MeasureNotOffered, format!("`{name}` of nothing")));
+            };
+            let bounds = factors.iter().map(|(_, b)| *b).reduce(product).flatten();
+            guard.total_of(name, value, bounds, conditions.clone(), input, requests)
+        };
+        let (x, y) = match values.as_slice() {
+            [x] => ((sum(self, &[x])?, sum(self, &[x, x])?), None),
+            [x, y] => (
+                (sum(self, &[x])?, sum(self, &[x, x])?),
+                Some((sum(self, &[y])?, sum(self, &[y, y])?, sum(self, &[x, y])?)),
+            ),
+            _ => {
+                return Err(Refusal::new(
+                    Code::MeasureNotOffered,
+                    format!("`{name}` takes one column or two"),
+                ));
+            }
+        };
+        Ok(Derivation::Moments(Moments { figure: name.to_owned(), rows, x, y }))
     }
 
     /// `CASE WHEN c THEN x [ELSE 0 | NULL] END` as x under the condition c.
@@ -297,6 +355,97 @@ impl Guard<'_> {
     fn totalise(&self, expr: Expr, input: &Rel) -> Result<Expr, Refusal> {
         total::total(expr, input.plan.schema()).map_err(internal)
     }
+}
+
+/// The bounds of a number that may be summed.
+fn summable(name: &str, facts: &Facts) -> Result<Option<(f64, f64)>, Refusal> {
+    match &facts.number {
+        Number::Column(Some(bounds)) => Ok(Some(*bounds)),
+        Number::Derived => Ok(None),
+        Number::Flag => Ok(None),
+        Number::Column(None) => Err(Refusal::new(
+            Code::NotAPlainSum,
+            "this column has no declared bounds to sum within",
+        )
+        .instead(
+            "startage and apptage hold codes for ages under one: use startage_calc and apptage_calc, or group by bands",
+        )),
+        Number::Other => Err(Refusal::new(
+            Code::NotAPlainSum,
+            format!("`{name}` takes a plain column over patients' rows"),
+        )),
+    }
+}
+
+/// The bounds of a product.
+fn product(a: Option<(f64, f64)>, b: Option<(f64, f64)>) -> Option<(f64, f64)> {
+    let ((a, b), (c, d)) = (a?, b?);
+    let corners = [a * c, a * d, b * c, b * d];
+    Some(corners.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(*v), high.max(*v))))
+}
+
+impl Moments {
+    /// The figure over released sums; null where fewer than ten degrees of freedom are left (SDC Handbook),
+    /// and where noise made a spread negative.
+    pub(super) fn value(&self, column: &dyn Fn(usize) -> Expr) -> Expr {
+        let sum = |n: usize| as_float(column(n));
+        let n = sum(self.rows);
+        let centred =
+            |product: usize, a: usize, b: usize| sum(product) - sum(a) * sum(b) / n.clone();
+        let sxx = centred(self.x.1, self.x.0, self.x.0);
+        let one = lit(1.0f64);
+        let Some((y, yy, xy)) = self.y else {
+            let population = self.figure.ends_with("_pop");
+            let divisor = if population { n.clone() } else { n.clone() - one };
+            let variance = positive(&sxx) / divisor;
+            let value = if self.figure.starts_with("stddev") { sqrt(variance) } else { variance };
+            return enough(&n, 11.0, value);
+        };
+        let (syy, sxy) = (centred(yy, y, y), centred(xy, self.x.0, y));
+        let slope = || sxy.clone() / positive(&sxx);
+        let r = || sxy.clone() / sqrt(positive(&sxx) * positive(&syy));
+        let value = match self.figure.as_str() {
+            "covar_pop" => sxy / n.clone(),
+            "covar_samp" => sxy / (n.clone() - one),
+            "corr" => within_one(r()),
+            "regr_r2" => within_one(r() * r()),
+            "regr_slope" => slope(),
+            "regr_intercept" => sum(y) / n.clone() - slope() * sum(self.x.0) / n.clone(),
+            "regr_avgx" => sum(self.x.0) / n.clone(),
+            "regr_avgy" => sum(y) / n.clone(),
+            "regr_sxx" => positive(&sxx),
+            "regr_syy" => positive(&syy),
+            "regr_sxy" => sxy,
+            _ => n.clone(),
+        };
+        enough(&n, 12.0, value)
+    }
+}
+
+fn when(condition: Expr, value: Expr) -> Expr {
+    Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![(Box::new(condition), Box::new(value))],
+        else_expr: None,
+    })
+}
+
+fn enough(n: &Expr, least: f64, value: Expr) -> Expr {
+    when(n.clone().gt_eq(lit(least)), value)
+}
+
+fn positive(value: &Expr) -> Expr {
+    when(value.clone().gt(lit(0.0f64)), value.clone())
+}
+
+fn within_one(value: Expr) -> Expr {
+    let low = when(value.clone().lt(lit(-1.0f64)), lit(-1.0f64));
+    let high = when(value.clone().gt(lit(1.0f64)), lit(1.0f64));
+    datafusion::functions::core::expr_fn::coalesce(vec![low, high, value])
+}
+
+fn sqrt(value: Expr) -> Expr {
+    datafusion::functions::math::expr_fn::sqrt(value)
 }
 
 /// The nearest fixed-point number; bounds come from the catalogue and are far below 2^100.

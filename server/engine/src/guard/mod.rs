@@ -71,6 +71,16 @@ pub(crate) enum Step {
     },
 }
 
+impl Step {
+    /// How many tables it is charged as.
+    pub(crate) fn tables(&self) -> usize {
+        match self {
+            Self::Cut(cut) => cut.tables,
+            Self::Scalar { .. } => 0,
+        }
+    }
+}
+
 /// What guard looks things up in.
 pub(crate) struct World<'a> {
     pub(crate) catalogue: &'a Catalogue,

@@ -1,0 +1,151 @@
+//! The meter: what a table is charged, how noise grows with it, where it ends.
+
+use super::world::{House, Keys, Line, People, Table, What, both, everybody};
+use crate::{Charge, NoiseRule, Profile, Protection, ReleaseError};
+
+fn set(n: i64, size: i64) -> People {
+    everybody(n * 1_000..n * 1_000 + size)
+}
+
+fn rule(profile: &Profile) -> &NoiseRule {
+    let Protection::Noise(rule) = profile.protection() else { panic!("no noise") };
+    rule
+}
+
+/// V / (V + c n) of the smallest n that is shown; of T where nothing is.
+fn charge(profile: &Profile, smallest: Option<i128>) -> f64 {
+    let (v, c) = if profile.name() == "guarded" { (12.0, 0.1) } else { (3.0, 0.02) };
+    v / (v + c * smallest.unwrap_or(10) as f64)
+}
+
+fn smallest(lines: &[Line], set: u8) -> Option<i128> {
+    lines.iter().filter(|line| line.key.1 == set).filter_map(|line| line.figures[0]).min()
+}
+
+fn millionths(answers: f64) -> u64 {
+    (answers * 1e6).ceil() as u64
+}
+
+#[test]
+fn a_table_is_charged_by_its_smallest_shown_figure_for_each_grouping_set_and_measure() {
+    for profile in both() {
+        let groups = (0..12).map(|n| ((n, u8::from(n > 6)), set(n.into(), 3 + 9 * i64::from(n))));
+        let measures = [What::Persons, What::Rows, What::Total];
+        let table = Table::by_label(groups.collect(), &measures);
+        let table = Table { keys: Keys::Sets, ..table };
+        let mut house = House::new(&profile);
+        let lines = house.ask(&table);
+        let expected: f64 =
+            [0, 1].map(|set| 3.0 * charge(&profile, smallest(&lines, set))).iter().sum();
+        assert!(house.charged().abs_diff(millionths(expected)) <= 1);
+        // The very question again is free; in other words it is charged the same, all of it copied.
+        let once = house.charged();
+        house.again(&table, 0);
+        assert_eq!(house.charged(), once);
+        house.ask(&table);
+        assert_eq!(house.charged(), 2 * once);
+    }
+}
+
+#[test]
+fn the_charge_is_the_same_whether_figures_are_drawn_or_copied() {
+    let profile = &both()[0];
+    for n in 0..20 {
+        let people = set(n, 10 + n);
+        let mut less = people.clone();
+        less.pop_first();
+        let measures = [What::Persons, What::Total];
+        let mut house = House::new(profile);
+        house.whole(&people, &measures);
+        let drawn = house.charged();
+        house.whole(&less, &measures);
+        assert_eq!(house.charged(), 2 * drawn);
+    }
+}
+
+#[test]
+fn a_question_of_which_nothing_is_shown_is_charged_as_one_of_t_persons() {
+    let profile = &both()[0];
+    for few in 0..10 {
+        let mut house = House::new(profile);
+        house.one(&set(0, few), What::Persons);
+        assert_eq!(house.charged(), millionths(charge(profile, None)));
+    }
+}
+
+#[test]
+fn i4_the_charge_does_not_tell_none_from_few() {
+    let profile = &both()[0];
+    for domain in [None, Some(vec![(0, 0), (1, 0)])] {
+        let charged = |groups| {
+            let table = Table { domain: domain.clone(), ..Table::by_label(groups, &[What::Rows]) };
+            let mut house = House::new(profile);
+            house.ask(&table);
+            house.charged()
+        };
+        assert_eq!(charged(vec![((0, 0), set(0, 1))]), charged(Vec::new()));
+    }
+}
+
+/// Mean square of the error of persons, where the meter stands.
+fn error_at(profile: &Profile, meter: f64) -> (f64, f64) {
+    let (mut squares, mut told) = (0.0, 0.0);
+    let groups: Vec<_> = (0..400).map(|n| ((n, 0), set(n.into(), 100))).collect();
+    let mut house = House::new(profile);
+    *house.ledger.charged.lock().unwrap() = Charge((meter * 1e6) as u64);
+    for line in house.ask(&Table::by_label(groups, &[What::Persons])) {
+        squares += (line.figures[0].unwrap() - 100).pow(2) as f64 / 400.0;
+        told += line.spreads[0].unwrap().powi(2) / 400.0;
+    }
+    (squares, told)
+}
+
+#[test]
+fn noise_grows_with_the_meter() {
+    let [_, guarded] = &both();
+    // v n + g² (V + c n) + 25/12, g = meter / 20 from 20 on.
+    for (meter, growth) in [(0.0, 1.0), (19.0, 1.0), (20.0, 1.0), (40.0, 2.0), (100.0, 5.0)] {
+        let expected = 10.0 + growth * growth * 22.0 + 25.0 / 12.0;
+        let (error, told) = error_at(guarded, meter);
+        // Four standard errors of a variance of 400; figures below 5 are none.
+        assert!((error / expected - 1.0).abs() < 0.28, "{error} not {expected} at {meter}");
+        assert!((told / expected - 1.0).abs() < 0.05, "told {told}, not {expected} at {meter}");
+    }
+    assert_eq!(rule(guarded).growth(19.9), 1.0);
+}
+
+#[test]
+fn the_budget_refuses_what_is_new_and_no_repeat() {
+    let [_, guarded] = &both();
+    let mut house = House::new(guarded);
+    let table = |n| Table::whole(set(n, 40), &[What::Persons]);
+    let first = house.ask(&table(0));
+    *house.ledger.charged.lock().unwrap() = Charge(399_999_999);
+    house.ask(&table(1));
+    assert!(house.charged() >= 400_000_000);
+    let (charged, sets) = (house.charged(), house.sets());
+    assert_eq!(house.again(&table(2), 77), None);
+    // The same people in other words are a new question.
+    assert_eq!(house.again(&table(0), 78), None);
+    assert_eq!(house.again(&table(0), 0), Some(first));
+    assert_eq!((house.charged(), house.sets()), (charged, sets));
+    assert_eq!(house.ledger.tables.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn i6_nothing_is_remembered_or_charged_when_the_ledger_cannot_write() {
+    for profile in both() {
+        let mut house = House::new(&profile);
+        let table = |n| Table::whole(set(n, 40), &[What::Persons, What::Rows, What::Total]);
+        house.ask(&table(0));
+        let before = (house.charged(), house.sets());
+        house.ledger.cannot_write = true;
+        let told = table(1).try_ask(1, &house.profile, &house.secret, &house.ledger);
+        assert!(matches!(told, Err(ReleaseError::Ledger(_))));
+        assert_eq!((house.charged(), house.sets()), before);
+        // Afterwards a near set is drawn as if it had never been asked.
+        house.ledger.cannot_write = false;
+        let near = Table::whole(set(1, 39), &[What::Persons, What::Rows, What::Total]);
+        assert_eq!(house.ask(&near), House::new(&profile).ask(&near));
+    }
+}

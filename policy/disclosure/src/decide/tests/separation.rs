@@ -1,0 +1,191 @@
+//! I4: the attacks that compare two answers about nearly the same people.
+
+use proptest::prelude::*;
+
+use super::world::{House, Keys, Line, Part, People, Table, What, both};
+use crate::Profile;
+
+const MEASURES: [What; 3] = [What::Persons, What::Rows, What::Total];
+
+/// So many people, of the n-th of many sets that share nobody.
+fn set(n: i64, size: i64) -> People {
+    let part = |person: i128| Part { rows: 1 + person % 4, value: Some(900 + 70 * (person % 13)) };
+    (n * 1_000..n * 1_000 + size).map(|person| (person, part(person.into()))).collect()
+}
+
+fn without_first(people: &People, number: usize) -> People {
+    people.iter().skip(number).map(|(person, part)| (*person, *part)).collect()
+}
+
+/// Asks about one set and then about another: all answers are equal.
+fn equal(profile: &Profile, one: &People, other: &People) {
+    let mut house = House::new(profile);
+    let first = house.whole(one, &MEASURES);
+    assert_eq!(house.whole(other, &MEASURES), first, "{} and {}", one.len(), other.len());
+    assert_eq!(house.whole(one, &MEASURES), first);
+}
+
+#[test]
+fn i4_a_target_more_or_less_changes_nothing_at_any_size() {
+    for profile in both() {
+        // Below, at and above every threshold, then large sets.
+        for size in (2..=22).chain([50, 130, 400]) {
+            for n in 0..6 {
+                let (people, one_less) = (set(n, size), without_first(&set(n, size), 1));
+                equal(&profile, &people, &one_less);
+                equal(&profile, &one_less, &people);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn i4_a_near_set_receives_the_whole_earlier_outcome(
+        n in 0_i64..1_000, size in prop_oneof![17_i64..40, 90_i64..140],
+        less in 0_usize..10, more in 0_i64..10, profile in prop::sample::select(both().to_vec()),
+    ) {
+        prop_assume!(less + (more as usize) < 10);
+        let people = set(n, size);
+        let mut other = without_first(&people, less);
+        other.extend(set(n + 5_000, more));
+        equal(&profile, &people, &other);
+        equal(&profile, &other, &people);
+    }
+}
+
+/// Whatever people at the threshold contribute: who is asked about second is answered as the first.
+#[test]
+fn i4_suppressed_stays_suppressed_when_people_come_in() {
+    let profile = &both()[0];
+    let mut shown = 0;
+    for n in 0..30 {
+        let nine = set(n, 9);
+        let mut house = House::new(profile);
+        assert_eq!(house.one(&nine, What::Persons), (None, None));
+        // By itself it would be shown.
+        let eighteen = set(n, 18);
+        shown += usize::from(House::new(profile).one(&eighteen, What::Persons).0.is_some());
+        assert_eq!(house.whole(&eighteen, &MEASURES), [(None, None); 3]);
+        // Far enough away it is another question: what was copied is not copied on.
+        assert!(house.one(&set(n, 40), What::Persons).0.is_some());
+    }
+    assert_eq!(shown, 30);
+}
+
+/// The patient who alone makes up most of a total, in or out, or with another value.
+#[test]
+fn i4_one_huge_value_in_or_out_changes_nothing() {
+    for profile in both() {
+        for (n, size) in [10, 11, 12, 14, 15, 19, 20, 60, 200].into_iter().enumerate() {
+            let small = set(n as i64, size);
+            let mut huge = small.clone();
+            let target = huge.first_entry().map(|mut first| {
+                *first.get_mut() = Part { rows: 50_000, value: Some(10_i128.pow(15)) };
+                *first.key()
+            });
+            let mut absent = huge.clone();
+            absent.remove(&target.unwrap());
+            for (one, other) in [(&huge, &absent), (&huge, &small), (&small, &absent)] {
+                equal(&profile, one, other);
+                equal(&profile, other, one);
+            }
+        }
+    }
+}
+
+#[test]
+fn i4_a_drawn_total_does_not_follow_the_value_of_one_person() {
+    let profile = &both()[0];
+    let mean = |value: i128| -> f64 {
+        let figures = (0..300).map(|n| {
+            let mut people = set(n, 40);
+            people.values_mut().take(1).for_each(|part| part.value = Some(value));
+            House::new(profile).one(&people, What::Total).0.unwrap() as f64
+        });
+        figures.sum::<f64>() / 300.0
+    };
+    let (at_clip, huge) = (mean(1_740), mean(10_i128.pow(18)));
+    // Steps of 5 x 3,200, noise of two to three of 3,200: the mean of 300 has an error of 0.6 thousand.
+    assert!((at_clip - huge).abs() < 2_500.0, "{at_clip} and {huge}");
+}
+
+/// Rows whose figures are all hidden, and those that stand above them.
+fn hidden(lines: &[Line]) -> usize {
+    lines.iter().filter(|line| line.figures.iter().all(Option::is_none)).count()
+}
+
+#[test]
+fn i4_zero_and_few_are_the_same_row() {
+    for profile in both() {
+        let domain = Some(vec![(0, 0), (1, 0), (2, 0)]);
+        let large = || ((1, 0), set(1, 60));
+        let ask = |groups| {
+            let table = Table { domain: domain.clone(), ..Table::by_label(groups, &MEASURES) };
+            House::new(&profile).ask(&table)
+        };
+        let nobody = ask(vec![large()]);
+        assert_eq!((nobody.len(), hidden(&nobody)), (3, 2));
+        for few in 1..10 {
+            assert_eq!(ask(vec![((0, 0), set(2, few)), large(), ((2, 0), set(3, few))]), nobody);
+        }
+        // Without a domain they are not there.
+        let without = |groups| House::new(&profile).ask(&Table::by_label(groups, &MEASURES));
+        assert_eq!(without(vec![large(), ((2, 0), set(3, 9))]), without(vec![large()]));
+    }
+}
+
+#[test]
+fn i4_a_group_is_listed_by_the_decision_about_its_people() {
+    for profile in both() {
+        let (mut listed, mut absent) = (0, 0);
+        for n in 0..30 {
+            let people = set(n, 12);
+            let mut house = House::new(&profile);
+            let shown = house.one(&people, What::Persons).0.is_some();
+            for other in [people.clone(), without_first(&people, 3), set(n, 13)] {
+                for (measures, at) in [(&MEASURES[..], 7), (&[], 8), (&[What::Total], 9)] {
+                    let table = Table::by_label(vec![((at, 0), other.clone())], measures);
+                    let lines = house.ask(&Table { keys: Keys::Label, ..table });
+                    assert_eq!(lines.len(), usize::from(shown));
+                }
+            }
+            if shown { listed += 1 } else { absent += 1 }
+        }
+        assert!(listed > 3 && absent > 3);
+    }
+}
+
+/// Persons on S, then another measure on S without the target, and in the other order.
+fn a_new_measure(sizes: impl Iterator<Item = i64>) {
+    let sizes: Vec<i64> = sizes.collect();
+    for profile in both() {
+        for (n, size) in (0..).zip(sizes.iter().cycle().take(60)) {
+            let people = set(n, *size);
+            let less = without_first(&people, 1);
+            for (first, second) in [(&people, &less), (&less, &people)] {
+                let mut house = House::new(&profile);
+                let shown = house.one(first, What::Persons).0.is_some();
+                for measure in [What::Rows, What::Total] {
+                    let told = house.one(second, measure);
+                    assert_eq!(told.0.is_some(), shown, "{measure:?} of {size}");
+                    assert_eq!(house.one(first, measure), told);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn i4_a_new_measure_over_a_near_set_does_not_ask_the_threshold_again() {
+    a_new_measure((4..=9).chain(11..=20));
+}
+
+#[test]
+#[ignore = "open: I2 against I4: of a set of exactly T persons that is shown, rows and totals without the target \
+            are hidden, and with anybody else's absence they are not"]
+fn i4_a_new_measure_over_a_near_set_has_no_edge_at_t_persons() {
+    a_new_measure(10..=10);
+}
