@@ -4,7 +4,7 @@
 //! answered, or one that differs from it in fewer than k persons, receives the whole earlier outcome, shown
 //! or not (I4). What is drawn is drawn from the secret and the people in the cell, never from the text, the
 //! analyst or the order of questions (I3). Whether a set is large enough is a question about its people, the
-//! same for every measure: a new measure over a near set must not ask it again.
+//! same for every measure; only that nothing is drawn of fewer than T persons is looked at for each.
 
 #[cfg(test)]
 mod tests;
