@@ -181,7 +181,9 @@ fn look_up_or_decide(
         table.metered = Some(Metered { charge, meter, growth, budget: rule.budget() });
     }
     let sealed = stored::seal(&table, fingerprint).map_err(ReleaseError::Build)?;
-    let sets = index.bytes_since(before);
+    // A repeat, and a profile without memory, have nothing to keep.
+    let unchanged = index.mark() == before;
+    let sets = if unchanged { Vec::new() } else { index.bytes_since(before) };
     Ok(Decision::Table(table, Decided { table: sealed, copied, charge, sets }))
 }
 
