@@ -121,7 +121,10 @@ async fn compare(world: &World, case: &Case, answer: &cordon_engine::Answer) -> 
 
 async fn outcome(world: &World, case: &Case) -> Result<String> {
     let mut question = world.question(&case.who, &case.sql)?;
-    question.options = QueryOptions { status_columns: case.kind.contains("status") };
+    question.options = QueryOptions {
+        status_columns: case.kind.contains("status"),
+        error_columns: case.kind.contains("errors"),
+    };
     let prepared = world.engine.prepare(question.clone()).await;
     let result = world.engine.run(question, CancellationToken::new()).await;
     match (result, prepared) {

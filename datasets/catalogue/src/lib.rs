@@ -8,6 +8,7 @@ mod check;
 mod convert;
 mod description;
 mod file;
+mod grid;
 mod names;
 mod rows;
 mod written;
@@ -19,4 +20,5 @@ pub use description::{
     Bounds, Class, Code, ColumnDescription, Domain, TableDescription, TableKind,
 };
 pub use file::{Catalogue, CatalogueError};
+pub use grid::grid;
 pub use names::{ColumnName, NameError, TableName};

@@ -9,12 +9,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use crate::index::{Index, Kind, Outcome, Remembered};
 use crate::noise::{Noise, Row};
 use crate::rules::{Step, fits};
-use crate::{Measure, NoiseRule, Profile, RawCell, Secret, Sketch};
+use crate::{Measure, NoiseRule, Profile, RawCell, RowsOf, Secret, Sketch};
 
 /// Sets may be taken for others by one more person beyond k for so many persons in both together: what is
 /// copied stays near the truth.
@@ -42,6 +43,10 @@ pub(crate) struct Decision<'a> {
     growth: f64,
     /// The people asked about last with their outcome: most measures of one group are about the same.
     last: Option<(u64, Sketch, Outcome)>,
+    /// Whose number was drawn for this table: their other measures are decided with it.
+    drawn: HashSet<Sketch>,
+    /// The remembered sets of people that sets of this table are near to, without being the same.
+    neighbours: BTreeSet<u32>,
 }
 
 impl<'a> Decision<'a> {
@@ -52,7 +57,23 @@ impl<'a> Decision<'a> {
         index: &'a mut Index,
         growth: f64,
     ) -> Self {
-        Self { profile, rule, secret, index, growth, last: None }
+        let (drawn, neighbours) = (HashSet::new(), BTreeSet::new());
+        Self { profile, rule, secret, index, growth, last: None, drawn, neighbours }
+    }
+
+    /// A whole group: whether it is large enough, and with it, where its rows are base rows, how many there
+    /// are. Decided together, so that neither is a new measure over a near set of the other.
+    pub(crate) fn group(&mut self, cell: &RawCell, rows_of: RowsOf) -> Outcome {
+        let people = self.people(cell);
+        if rows_of == RowsOf::Base && self.drawn.contains(&cell.people) {
+            self.figure(Measure::Rows, cell, people);
+        }
+        people
+    }
+
+    /// Which remembered sets were near, by number in the index; nobody's answer depends on it.
+    pub(crate) fn neighbours(self) -> BTreeSet<u32> {
+        self.neighbours
     }
 
     /// Whether a set of people is large enough, and its released number.
@@ -69,7 +90,10 @@ impl<'a> Decision<'a> {
             let least = decision.profile.threshold.saturating_add(jitter);
             // Sets of fewer than k persons are near the empty set, of which nothing is shown.
             let separated = decision.rule.separation as u64;
-            (people.persons >= least.max(separated)).then(|| decision.count(&people, None))
+            (people.persons >= least.max(separated)).then(|| {
+                decision.drawn.insert(people.people);
+                decision.count(&people, None)
+            })
         });
         self.last = Some((cell.persons, cell.people, outcome));
         outcome
@@ -81,10 +105,12 @@ impl<'a> Decision<'a> {
         if kind == Kind::PERSONS {
             return people;
         }
+        let open = self.drawn.contains(&cell.people) || self.stands_clear(people);
         self.cell(kind, cell, |decision| {
             let persons = u64::try_from(people.figure?).ok()?;
-            // Their number may be that of a near set: what is drawn rests on T of their own (I2).
-            if cell.persons < decision.profile.threshold {
+            // Their number may be that of a near set: what is drawn rests on T of their own (I2). Where that
+            // could fail, nothing was drawn of the near set either.
+            if !open || cell.persons < decision.profile.threshold {
                 return None;
             }
             Some(match measure {
@@ -92,6 +118,16 @@ impl<'a> Decision<'a> {
                 Measure::Total { decimals } => decision.total(cell, persons, decimals)?,
             })
         })
+    }
+
+    /// Whether a new measure may be drawn of people whose number was told before: only where that number, by
+    /// two standard errors, is T + k or more. It may be the number of a near set, and then all sets near to it
+    /// get the same "yes" or "no", and a "yes" is about T persons of their own.
+    fn stands_clear(&self, people: Outcome) -> bool {
+        let least = self.profile.threshold as f64 + self.rule.separation as f64;
+        #[expect(clippy::cast_precision_loss, reason = "numbers of persons are far below 2^52")]
+        let told = people.figure.map_or(0.0, |figure| figure as f64);
+        told - 2.0 * f64::from(people.spread) >= least
     }
 
     /// Looks up, else draws; remembers either way. Nobody: nothing to remember, nothing to show.
@@ -113,6 +149,8 @@ impl<'a> Decision<'a> {
             far.min(near.saturating_add(usize::try_from(together).unwrap_or(usize::MAX)))
         };
         let found = self.index.nearest(kind, cell.persons, &cell.sketch, reach);
+        self.neighbours
+            .extend(found.filter(|f| kind == Kind::PERSONS && f.differing > 0).map(|f| f.set));
         let outcome = match found {
             Some(found) if found.differing == 0 => return found.outcome,
             Some(found) if found.outcome.figure.is_none() || self.may_copy(cell) => found.outcome,
@@ -137,41 +175,59 @@ impl<'a> Decision<'a> {
 
     /// Base rows, given the released number of persons behind them, or those persons: the plain base.
     fn count(&mut self, cell: &RawCell, behind: Option<u64>) -> Outcome {
-        let noise = self.cell_noise(cell, behind.unwrap_or(cell.persons));
+        let (row, grain) = self.row(float(behind.unwrap_or(cell.persons)));
+        let noise = self.cell_noise(cell, &row, grain);
         let figure = cell.flattened + self.weights(cell.weighted) + i128::from(noise);
         let base = i128::from(self.profile.rounding);
         // A figure that is shown is about somebody.
         let figure = Step::plain(self.profile.rounding).nearest(figure).map(|f| f.max(base));
         let shown = figure.unwrap_or(base);
-        let persons = behind.unwrap_or(u64::try_from(shown).unwrap_or_default());
-        Outcome { figure, spread: self.spread(shown, persons, 1.0) }
+        let persons = float(behind.unwrap_or(u64::try_from(shown).unwrap_or_default()));
+        let (row, grain) = self.row(persons);
+        let parts = persons * self.mean_square(cell);
+        Outcome { figure, spread: self.spread(parts, &row, grain, 1.0) }
     }
 
-    /// A total: noise and rounding scale with the clip (I8).
+    /// A total: noise and rounding scale with the clip (I8), and what each person adds to the noise with what
+    /// each contributes.
     fn total(&mut self, cell: &RawCell, persons: u64, decimals: u8) -> Option<Outcome> {
-        let noise = self.cell_noise(cell, persons);
         let softened = self.softened(cell);
         let scale = Step::scaled(1, softened, decimals)?;
+        let parts = float(persons) * self.mean_square(cell);
+        let (row, grain) = self.row(parts / (scale.size() * scale.size()));
+        let noise = self.cell_noise(cell, &row, grain);
         let figure = cell
             .clipped
             .checked_add(self.weights(cell.weighted))?
             .checked_add(scale.times(noise)?)?;
         let figure = Step::scaled(self.profile.rounding, softened, decimals)?.nearest(figure);
         let figure = figure.filter(|figure| fits(Measure::Total { decimals }, *figure));
-        let spread = self.spread(figure.unwrap_or_default(), persons, scale.size());
-        Some(Outcome { figure, spread })
+        Some(Outcome { figure, spread: self.spread(parts, &row, grain, scale.size()) })
     }
 
     /// Noise of a cell in units of its scale.
-    fn cell_noise(&self, cell: &RawCell, persons: u64) -> i64 {
-        let (row, grain) = self.row(persons);
+    fn cell_noise(&self, cell: &RawCell, row: &Row, grain: u32) -> i64 {
         let draw = row.draw(self.secret.uniform("noise", &[&cell.sketch.key()]));
         draw.saturating_mul(i64::from(grain))
     }
 
-    /// What noise there may be on a cell, in grains of so many units of its scale.
-    fn row(&self, persons: u64) -> (Arc<Row>, u32) {
-        let variance = on_grid(self.rule.cell_variance(float(persons))) * self.growth * self.growth;
+    /// The mean square of what each person contributes, in the figure's fixed point, to the nearest half
+    /// power of two by a keyed draw: it goes into what is told of a figure, so it must have no exact edge.
+    fn mean_square(&self, cell: &RawCell) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a spread needs few digits")]
+        let clip = cell.clip as f64;
+        let exact = clip * clip * cell.mean_square();
+        if exact <= 0.0 {
+            return 0.0;
+        }
+        let draw = self.secret.uniform("evenness", &[&cell.sketch.key()]);
+        let part = (draw >> 11) as f64 / (1u64 << 53) as f64;
+        libm::exp2((2.0 * libm::log2(exact) + part).floor() / 2.0)
+    }
+
+    /// What noise there may be on a cell of so many persons, in grains of so many units of its scale.
+    fn row(&self, persons: f64) -> (Arc<Row>, u32) {
+        let variance = on_grid(self.rule.cell_variance(persons)) * self.growth * self.growth;
         let spread = (variance / self.rule.variance).sqrt();
         let bound = f64::from(self.rule.bound) * spread;
         // Wide noise is drawn on a coarser grid.
@@ -191,19 +247,16 @@ impl<'a> Decision<'a> {
         weighted.saturating_mul(reach).saturating_add(unit / 2 * weighted.signum()) / unit
     }
 
-    /// One standard deviation of what was done to a figure, from what is released of it: the exact figure
-    /// could be read off an error that was computed from it.
-    fn spread(&self, figure: i128, persons: u64, scale: f64) -> f32 {
+    /// One standard deviation of what was done to a figure, from what is released of it and the told mean
+    /// square: the exact figure could be read off an error that was computed from it. `parts` is the sum of
+    /// the squares of what each person contributes.
+    fn spread(&self, parts: f64, row: &Row, grain: u32, scale: f64) -> f32 {
         let rounding = {
             let base = self.profile.rounding as f64;
             base * base / 12.0
         };
-        let (row, grain) = self.row(persons);
         let variance = row.variance() * f64::from(grain).powi(2);
-        // Each person's part is taken as the mean: exact for persons, near for the others.
-        let each = figure as f64 / float(persons).max(1.0);
-        let weights = self.rule.weights * float(persons) * each * each;
-        (weights + scale * scale * (variance + rounding)).sqrt() as f32
+        (self.rule.weights * parts + scale * scale * (variance + rounding)).sqrt() as f32
     }
 
     /// The clip, lowered by a keyed draw of at most a sixth before it is taken up to a power of two, so that

@@ -67,6 +67,8 @@ pub(crate) struct Near {
     pub(crate) outcome: Outcome,
     /// In how many buckets the two differ; 0 is the same set.
     pub(crate) differing: usize,
+    /// Its number.
+    pub(crate) set: u32,
 }
 
 /// How much an index remembered at some moment.
@@ -128,7 +130,7 @@ impl Index {
             differing < self.k || (differing < FARTHEST && differing < reach(u64::from(candidate)))
         };
         let (differing, set) = self.by_tokens(kind, persons, sketch, &within)?;
-        Some(Near { outcome: self.set(set)?.outcome, differing })
+        Some(Near { outcome: self.set(set)?.outcome, differing, set })
     }
 
     /// The nearest of the sets that share a token among the first k.

@@ -52,6 +52,10 @@ pub struct Decided {
     pub charge: Charge,
     /// The sets that were answered for the first time, to be appended to the scope's index; may be empty.
     pub sets: Vec<u8>,
+    /// The remembered sets of people, by number in the scope's index, that sets of this table differ from in a
+    /// few persons: what shows that somebody asks again and again around the same people. Kept for governance;
+    /// no answer depends on it.
+    pub near: Vec<u32>,
 }
 
 /// A position in the ledger: proof that the entry is durable.

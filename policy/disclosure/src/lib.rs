@@ -38,7 +38,7 @@ pub use ledger::{
 };
 pub use meter::Charge;
 pub use profile::{Clip, NoiseRule, Profile, ProfileError, Protection, ZeroRule};
-pub use raw::{Measure, Question, RawAggregates, RawCell, RawError, RawMeasure};
+pub use raw::{Measure, Question, RawAggregates, RawCell, RawError, RawMeasure, RowsOf};
 pub use refusal::{Code, Family, Page, Place, Refusal};
 pub use release::{
     CellStatus, Metered, Outcome, ReleaseError, ReleasedMeasure, ReleasedTable, error_column,

@@ -63,6 +63,9 @@ pub struct RawCell {
     pub weight: i64,
     /// The clipped contributions, each times its person's weight, added up.
     pub weighted: i128,
+    /// How even the contributions are: each clipped one as a part of the clip, in units of 2^-20
+    /// ([`RawCell::part`]), squared, added up. From 2^40 for each person (all alike) down to T times that.
+    pub squares: i128,
     /// Who contributes: each person once, with a contribution of 1.
     pub people: Sketch,
     /// Who contributes how much, before the clip.
@@ -82,10 +85,46 @@ impl RawCell {
             clipped: persons,
             flattened: persons,
             weighted: i128::from(self.weight),
+            squares: persons.saturating_mul(Self::part(1, 1)),
             sketch: self.people,
             ..*self
         }
     }
+
+    /// What one clipped contribution adds to [`RawCell::squares`].
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "a part is at most 1, and 2^20 of it are as exact as a spread needs to be"
+    )]
+    pub fn part(contribution: i128, clip: u128) -> i128 {
+        if clip == 0 {
+            return 0;
+        }
+        let part = (contribution.unsigned_abs().min(clip) as f64 / clip as f64 * ONE_PART).round();
+        (part as i128).saturating_mul(part as i128)
+    }
+
+    /// The mean square of the clipped contributions, as a part of the clip's own square: 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "a spread needs few digits")]
+    pub(crate) fn mean_square(&self) -> f64 {
+        if self.persons == 0 {
+            return 0.0;
+        }
+        (self.squares as f64 / (ONE_PART * ONE_PART) / self.persons as f64).clamp(0.0, 1.0)
+    }
+}
+
+/// One clip in units of [`RawCell::part`].
+const ONE_PART: f64 = 1_048_576.0;
+
+/// Whose rows the groups of a table count, see [`RawAggregates::new`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsOf {
+    /// Each row is a base row, none is repeated: their number is the measure `rows`.
+    Base,
+    /// A join or union may repeat them: their number is a magnitude.
+    Joined,
 }
 
 /// One measure over all groups of a table.
@@ -125,7 +164,9 @@ pub struct RawAggregates {
     pub(crate) question: Question,
     pub(crate) profile: Profile,
     pub(crate) groups: Groups,
+    /// Each whole group: what its people contribute is their rows.
     pub(crate) people: Vec<RawCell>,
+    pub(crate) rows_of: RowsOf,
     pub(crate) measures: Vec<RawMeasure>,
 }
 
@@ -150,8 +191,9 @@ impl RawAggregates {
     /// Puts figures and evidence together.
     ///
     /// `keys` holds one row per group (no columns for an aggregate without GROUP BY, then one row);
-    /// `people` the evidence of each whole group; `domain`, when every key has a public
-    /// domain, the complete list of possible keys in the same schema as `keys`.
+    /// `people` the evidence of each whole group, each row contributing 1, and `rows_of` what such a row is;
+    /// `domain`, when every key has a public domain, the complete list of possible keys in the same schema as
+    /// `keys`.
     ///
     /// # Errors
     /// When a key stands twice, lengths or schemas differ, or evidence contradicts itself.
@@ -159,7 +201,7 @@ impl RawAggregates {
         question: Question,
         profile: Profile,
         keys: RecordBatch,
-        people: Vec<RawCell>,
+        (people, rows_of): (Vec<RawCell>, RowsOf),
         measures: Vec<RawMeasure>,
         domain: Option<RecordBatch>,
     ) -> Result<Self, RawError> {
@@ -178,8 +220,7 @@ impl RawAggregates {
             }
         }
         let groups = Groups::new(keys, domain)?;
-        let people = people.iter().map(RawCell::of_people).collect();
-        Ok(Self { question, profile, groups, people, measures })
+        Ok(Self { question, profile, groups, people, rows_of, measures })
     }
 }
 

@@ -123,7 +123,7 @@ pub fn release(
     ) {
         Ok(Decision::Table(table, decided)) => {
             outcome = Ok(Outcome::Released(table));
-            Ok(Some(decided))
+            Ok(Some(*decided))
         }
         Ok(Decision::Refused(refusal)) => {
             outcome = Ok(Outcome::Refused(refusal));
@@ -145,7 +145,7 @@ pub fn release(
 }
 
 enum Decision {
-    Table(ReleasedTable, Decided),
+    Table(ReleasedTable, Box<Decided>),
     Refused(Box<Refusal>),
 }
 
@@ -158,6 +158,7 @@ fn look_up_or_decide(
 ) -> Result<Decision, ReleaseError> {
     let fingerprint = &raw.question.fingerprint;
     let before = index.mark();
+    let mut near = Vec::new();
     let (table, copied, charge) = match earlier.table(fingerprint)? {
         Some(bytes) => (renamed(stored::open(&bytes, fingerprint)?, raw)?, true, Charge::default()),
         None => match &raw.profile.protection {
@@ -169,8 +170,9 @@ fn look_up_or_decide(
                 if let Some(refusal) = spent(rule, meter) {
                     return Ok(Decision::Refused(Box::new(refusal)));
                 }
-                let (rows, charge) = by_noise(raw, rule, secret, index, meter);
-                (table(raw, rows)?, false, charge)
+                let decided = by_noise(raw, rule, secret, index, meter);
+                near = decided.near;
+                (table(raw, decided.rows)?, false, decided.charge)
             }
         },
     };
@@ -184,7 +186,8 @@ fn look_up_or_decide(
     // A repeat, and a profile without memory, have nothing to keep.
     let unchanged = index.mark() == before;
     let sets = if unchanged { Vec::new() } else { index.bytes_since(before) };
-    Ok(Decision::Table(table, Decided { table: sealed, copied, charge, sets }))
+    let decided = Decided { table: sealed, copied, charge, sets, near };
+    Ok(Decision::Table(table, Box::new(decided)))
 }
 
 /// The refusal of an agreement whose budget is spent: it speaks of the meter only, which is public.
@@ -222,6 +225,14 @@ fn figure(profile: &Profile, measure: &RawMeasure, group: &Group) -> CellOutcome
     CellOutcome { figure, spread: rules::spread(profile) }
 }
 
+/// What noise, index and meter made of a table.
+struct ByNoise {
+    rows: Vec<Row>,
+    charge: Charge,
+    /// See [`Decided::near`].
+    near: Vec<u32>,
+}
+
 /// Noise, the index and the meter. All cells take the same way, whether they are listed or not, copied or
 /// drawn.
 fn by_noise(
@@ -230,14 +241,15 @@ fn by_noise(
     secret: &Secret,
     index: &mut Index,
     meter: Charge,
-) -> (Vec<Row>, Charge) {
+) -> ByNoise {
     let growth = rule.growth(meter.answers());
     let mut decision = decide::Decision::new(&raw.profile, rule, secret, index, growth);
     let mut smallest = Smallest::default();
     let mut rows = Vec::new();
     for group in raw.groups.ordered() {
         let whole = group.cells.and_then(|at| raw.people.get(at));
-        let people = whole.map_or(CellOutcome::SUPPRESSED, |cell| decision.people(cell));
+        let people =
+            whole.map_or(CellOutcome::SUPPRESSED, |cell| decision.group(cell, raw.rows_of));
         let mut figures = vec![CellOutcome::SUPPRESSED; raw.measures.len()];
         let mut behind = vec![None; raw.measures.len()];
         for number in in_order(raw, group) {
@@ -269,7 +281,8 @@ fn by_noise(
     let charges = smallest
         .each()
         .map(|persons| rule.charge(persons.map_or(raw.profile.threshold as f64, |p| p as f64)));
-    (rows, Charge::of(charges.sum()))
+    let near = decision.neighbours().into_iter().collect();
+    ByNoise { rows, charge: Charge::of(charges.sum()), near }
 }
 
 /// The measures of a group in an order that the text does not decide: of two near sets in one table the first
@@ -396,6 +409,12 @@ fn notes(raw: &RawAggregates) -> Vec<String> {
             "a figure may describe a set of people that differs from the one asked for by about {} people at most, the answer to an earlier question",
             rule.separation + rule.separation_jitter
         ));
+        if raw.measures.iter().any(|m| matches!(m.measure, Measure::Total { .. })) {
+            notes.push(format!(
+                "a sum over people whose number was told in an earlier table is shown only where that number, less two standard errors, is {} or more",
+                threshold + rule.separation as u64
+            ));
+        }
     }
     notes
 }

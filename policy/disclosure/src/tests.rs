@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use crate::{
     Asked, AuditEvent, Charge, Decide, Earlier, Fingerprint, Index, Ledger, LedgerError, Measure,
     Outcome, PeopleKey, Profile, Question, RawAggregates, RawCell, RawError, RawMeasure, Recorded,
-    ReleaseError, ReleasedTable, Scope, Secret, Standing, Timestamp, release,
+    ReleaseError, ReleasedTable, RowsOf, Scope, Secret, Standing, Timestamp, release,
 };
 
 pub(crate) fn profile(threshold: u64, rounding: u64, clip: &str, zeros: &str) -> Profile {
@@ -101,6 +101,7 @@ pub(crate) fn raw(
     }
     let of = |key: &Key| rows.iter().filter(|row| row.key == *key).cloned().collect::<Vec<Row>>();
     let people = keys.iter().map(|key| cell(1, &of(key), profile)).collect();
+    let people = (people, RowsOf::Base);
     let measures = MEASURES
         .iter()
         .enumerate()
@@ -159,6 +160,7 @@ pub(crate) fn evidence_under(
         second: rank(2),
         clip,
         clipped: by_person.values().map(|total| limited(*total)).sum(),
+        squares: by_person.values().map(|total| RawCell::part(limited(*total), clip)).sum(),
         ..RawCell::default()
     };
     for (person, total) in by_person {

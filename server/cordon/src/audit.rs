@@ -1,10 +1,12 @@
 //! `cordon audit`: the journal of a data folder, for whoever answers for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use clap::Subcommand;
-use cordon_state::{AuditRow, SqliteState, StateError};
+use cordon_disclosure::Timestamp;
+use cordon_state::{AuditRow, Circle, SqliteState, StateError};
 
 use crate::client::Table;
 use crate::console;
@@ -25,6 +27,7 @@ pub(crate) struct Args {
 enum Action {
     Tail(Tail),
     Verify(Verify),
+    Circling(Circling),
 }
 
 /// Show the latest queries, oldest first
@@ -58,6 +61,35 @@ struct Verify {
     folder: DataDir,
 }
 
+/// Show who asks again and again around the same few people
+///
+/// Each line is one set of people that was answered, with the questions about nearly the same people. An attack on
+/// one patient looks like this; so may a cohort that is mended step by step: read the statements
+/// (`cordon audit tail --sql`) and ask. No line says who the people are or how many. Analysts never see this,
+/// and no answer depends on it.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:
+  cordon audit circling --least 10 --days 30 --data-dir /srv/cordon
+
+Column `fewest_sets`: to how many sets the question with the fewest came near. 1 is somebody who asks about
+one group; hundreds are rather a whole table that is made again each week.")]
+struct Circling {
+    /// Only sets that at least this many questions came near
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    least: u64,
+    /// Only questions of the last N days
+    #[arg(long, value_name = "N", default_value_t = 90)]
+    days: u32,
+    /// How many lines
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    lines: usize,
+    /// How to write the list [default: table on a terminal, csv in a pipe]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+    #[command(flatten)]
+    folder: DataDir,
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     match &args.action {
         Action::Tail(tail) => {
@@ -66,6 +98,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
             let format = tail.format.unwrap_or_else(usual);
             show(&listed(&latest, tail.sql), format)?;
         }
+        Action::Circling(args) => circling(args)?,
         Action::Verify(verify) => match open(&verify.folder)?.verify() {
             Ok(entries) => console::say(&format!("the journal is whole: {entries} entries"))?,
             Err(broken @ StateError::Broken { .. }) => {
@@ -75,6 +108,34 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         },
     }
     Ok(Exit::Done)
+}
+
+/// The last query ids of a circle that are shown.
+const SHOWN: usize = 5;
+
+fn circling(args: &Circling) -> anyhow::Result<()> {
+    let day = 86_400_000;
+    let since = chrono::Utc::now().timestamp_millis() - i64::from(args.days) * day;
+    let mut circles = open(&args.folder)?.circles(args.least, Timestamp(since))?;
+    circles.truncate(args.lines);
+    let number = |of: &dyn Fn(&Circle) -> usize| -> ArrayRef {
+        Arc::new(circles.iter().map(|c| i64::try_from(of(c)).ok()).collect::<Int64Array>())
+    };
+    let text = |of: &dyn Fn(&Circle) -> String| -> ArrayRef {
+        Arc::new(circles.iter().map(|c| Some(of(c))).collect::<StringArray>())
+    };
+    let listed = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" ");
+    let last = |c: &Circle| c.queries[c.queries.len().saturating_sub(SHOWN)..].join(" ");
+    let columns = [
+        ("questions", number(&|c| c.queries.len())),
+        ("fewest_sets", number(&|c| usize::try_from(c.fewest_sets).unwrap_or(usize::MAX))),
+        ("analysts", text(&|c| listed(&c.analysts))),
+        ("agreements", text(&|c| listed(&c.agreements))),
+        ("first", times(circles.iter().map(|c| c.first.0))),
+        ("last", times(circles.iter().map(|c| c.last.0))),
+        ("last_query_ids", text(&last)),
+    ];
+    show(&Table::from(table(columns)), args.format.unwrap_or_else(usual))
 }
 
 /// A ledger that is not there is not made: an empty journal would verify.

@@ -1,10 +1,12 @@
-//! `cordon bench smoke`: what protection costs. Ten queries of the kinds that analysts ask, through the
-//! engine and through plain DataFusion over the same people, in one process, turn by turn.
+//! `cordon bench`: what protection costs, in time and in truth. Questions of the kinds that analysts ask, through
+//! the engine and through plain DataFusion over the same people, in one process.
 
+mod questions;
 mod report;
 mod sides;
 #[cfg(test)]
 mod tests;
+mod utility;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -13,33 +15,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Subcommand;
 use cordon_catalogue::Catalogue;
-use cordon_synthetic::{Population, write_parquet};
 
 use crate::console::{self, Bar};
 use crate::exit::Exit;
 
+use questions::{QUESTIONS, Question};
 use report::{Measured, Report};
-use sides::{Plain, Protected};
-
-/// Name and text of each query: those of the benchmark, put into the columns of HES.
-const QUERIES: [(&str, &str); 10] = [
-    ("01-provider-month", include_str!("bench/queries/01-provider-month.sql")),
-    ("03-emergency-imd", include_str!("bench/queries/03-emergency-imd.sql")),
-    ("05-los-hrg", include_str!("bench/queries/05-los-hrg.sql")),
-    ("06-readmission-30d", include_str!("bench/queries/06-readmission-30d.sql")),
-    ("08-dna-rate-specialty", include_str!("bench/queries/08-dna-rate-specialty.sql")),
-    ("09-persons-practice", include_str!("bench/queries/09-persons-practice.sql")),
-    (
-        "10-rollup-region-icb-provider",
-        include_str!("bench/queries/10-rollup-region-icb-provider.sql"),
-    ),
-    ("11-persons-lsoa", include_str!("bench/queries/11-persons-lsoa.sql")),
-    ("13-cohort-outcome", include_str!("bench/queries/13-cohort-outcome.sql")),
-    ("14-weekly-series", include_str!("bench/queries/14-weekly-series.sql")),
-];
-
-/// Fixed, so that runs can be compared.
-const SEED: u64 = 42;
+use sides::{House, Plain, Protected};
 
 /// Measure what protection costs
 #[derive(clap::Args, Debug)]
@@ -51,6 +33,8 @@ pub(crate) struct Args {
 #[derive(Subcommand, Debug)]
 enum Action {
     Smoke(Smoke),
+    Protection(Protection),
+    Utility(utility::Args),
 }
 
 /// Run ten queries protected and plain, turn by turn, and print how they compare
@@ -63,6 +47,27 @@ enum Action {
 
 Exit codes: 0 measured, 1 a query was refused or failed, 8 could not be set up.")]
 struct Smoke {
+    #[command(flatten)]
+    size: Size,
+}
+
+/// Run sixteen queries protected and plain, and print what protection costs each
+///
+/// `protected` is a question that was never asked: run, looked up, decided, recorded. `again` is the same question
+/// once more: run, and copied from the ledger. `plain` is DataFusion over the Parquet files of `cordon synth`. Each
+/// turn begins with an empty ledger, and the sides take turns. Medians are compared.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:
+  cordon bench protection --people 100000 --repeat 5 --json protection.json
+
+Exit codes: 0 measured, 1 a query was refused or failed, 8 could not be set up.")]
+struct Protection {
+    #[command(flatten)]
+    size: Size,
+}
+
+#[derive(clap::Args, Debug)]
+struct Size {
     /// How many people
     #[arg(long, value_name = "N", default_value_t = NonZeroU64::new(20_000).unwrap_or(NonZeroU64::MIN))]
     people: NonZeroU64,
@@ -78,33 +83,71 @@ struct Smoke {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let Action::Smoke(smoke) = args.action;
-    let catalogue = Arc::new(Catalogue::built_in().context("the built-in catalogue")?);
-    let threads = match smoke.threads {
+    match args.action {
+        Action::Smoke(Smoke { size }) => smoke(&size).await,
+        Action::Protection(Protection { size }) => protection(&size).await,
+        Action::Utility(args) => utility::run(args).await,
+    }
+}
+
+/// As many as there are, when nobody says.
+fn threads(told: Option<NonZeroUsize>) -> usize {
+    match told {
         Some(threads) => threads.get(),
         None => std::thread::available_parallelism().map_or(2, usize::from),
-    };
-    let scratch = tempfile::tempdir().context("no scratch folder can be made")?;
-    let population = Population::new(smoke.people.into(), SEED);
-    let truth = scratch.path().join("truth");
-    let bar = Bar::spinner("writing the truth");
-    write_parquet(&population, &catalogue, &truth, &mut |done, of| bar.known(done, of))?;
-    drop(bar);
-    let protected =
-        Protected::make(&scratch.path().join("house"), &catalogue, population, threads).await?;
-    let plain = Plain::over(&truth, &catalogue, threads).await?;
+    }
+}
 
-    let bar = Bar::new("asking", QUERIES.len() as u64);
+async fn smoke(size: &Size) -> anyhow::Result<Exit> {
+    let catalogue = Arc::new(Catalogue::built_in().context("the built-in catalogue")?);
+    let threads = threads(size.threads);
+    let house = House::make(size.people.into(), &catalogue, threads).await?;
+    let protected = house.protected(&catalogue)?;
+    let questions = QUESTIONS.iter().filter(|question| question.smoke);
+    let bar = Bar::new("asking", questions.clone().count() as u64);
     let mut measured = Vec::new();
-    for (done, (name, sql)) in (1..).zip(QUERIES) {
-        measured.push(measure(name, sql, &protected, &plain, smoke.repeat.get()).await);
-        bar.known(done, QUERIES.len() as u64);
+    for (done, question) in (1..).zip(questions.clone()) {
+        measured.push(measure(question, &protected, &house.plain, size.repeat.get()).await);
+        bar.known(done, questions.clone().count() as u64);
     }
     drop(bar);
-    let report =
-        Report { people: smoke.people.get(), repeat: smoke.repeat.get(), threads, measured };
+    told(size, threads, measured)
+}
+
+async fn protection(size: &Size) -> anyhow::Result<Exit> {
+    let catalogue = Arc::new(Catalogue::built_in().context("the built-in catalogue")?);
+    let threads = threads(size.threads);
+    let house = House::make(size.people.into(), &catalogue, threads).await?;
+    let mut measured: Vec<Measured> = QUESTIONS.iter().map(|q| Measured::new(q.name)).collect();
+    let bar = Bar::new("asking", u64::from(size.repeat.get()) + 1);
+    for turn in 0..=size.repeat.get() {
+        let protected = house.protected(&catalogue)?;
+        for (question, measured) in QUESTIONS.iter().zip(&mut measured) {
+            let first = protected.ask(question.sql).await;
+            let again = protected.ask(question.sql).await;
+            let plain = house.plain.ask(question.sql).await;
+            match (first, again, plain) {
+                // The first turn warms up.
+                (Ok(first), Ok(again), Ok(plain)) if turn > 0 => {
+                    measured.add(first, plain);
+                    measured.again(again);
+                }
+                (Ok(_), Ok(_), Ok(_)) => {}
+                (first, again, plain) => {
+                    measured.problem = first.err().or(again.err()).or(plain.err());
+                }
+            }
+        }
+        bar.known(u64::from(turn) + 1, u64::from(size.repeat.get()) + 1);
+    }
+    drop(bar);
+    told(size, threads, measured)
+}
+
+fn told(size: &Size, threads: usize, measured: Vec<Measured>) -> anyhow::Result<Exit> {
+    let report = Report { people: size.people.get(), repeat: size.repeat.get(), threads, measured };
     console::say(&report.markdown())?;
-    if let Some(path) = &smoke.json {
+    if let Some(path) = &size.json {
         std::fs::write(path, format!("{:#}\n", report.json()))
             .with_context(|| format!("cannot write `{}`", path.display()))?;
     }
@@ -114,12 +157,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 /// Asks both sides in turn, so that whatever else the machine does falls on both. The first turn warms
 /// up and is not counted.
 async fn measure(
-    name: &'static str,
-    sql: &str,
+    question: &Question,
     protected: &Protected,
     plain: &Plain,
     repeat: u32,
 ) -> Measured {
+    let Question { name, sql, .. } = *question;
     let mut measured = Measured::new(name);
     for turn in 0..=repeat {
         let (p, q) = match turn % 2 {

@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Add a column <name>_status beside every figure: released, suppressed or derived
     #[arg(long)]
     status: bool,
+    /// Add a column <name>_se beside every figure: its standard error
+    #[arg(long)]
+    errors: bool,
     /// Write query id and notes to a file, as JSON
     #[arg(long, value_name = "FILE")]
     notes: Option<PathBuf>,
@@ -126,6 +129,9 @@ impl Args {
         let mut client = self.connect.open().await?;
         if self.status {
             client.set_header("x-cordon-status-columns", "true");
+        }
+        if self.errors {
+            client.set_header("x-cordon-error-columns", "true");
         }
         let bar = Bar::quiet("asking");
         let info = match self.parameters.as_slice() {

@@ -27,7 +27,7 @@ use crate::execute::{self, Given};
 use crate::failure;
 use crate::guard::{self, Cut, GuardedPlan, Step};
 use crate::opt_outs::{OptOutList, OptOuts};
-use crate::{finish, functions, parse, session, views};
+use crate::{errors, finish, functions, parse, session, views};
 
 /// Limits of one server. Defaults suit two cores and a few gigabytes.
 #[derive(Clone, Debug)]
@@ -78,6 +78,8 @@ pub struct SubmittedSql {
 pub struct QueryOptions {
     /// A `<column>_status` column beside every figure.
     pub status_columns: bool,
+    /// A `<column>_se` column beside every figure: its standard error.
+    pub error_columns: bool,
 }
 
 /// Plans, guards, runs and releases.
@@ -314,7 +316,11 @@ impl Inner {
             opt_outs: &opt_outs,
             people: self.secret.people(),
         };
-        let guarded = guard::guard(&authorised, &world)?;
+        let mut guarded = guard::guard(&authorised, &world)?;
+        if sql.options.error_columns {
+            guarded.outer = errors::with_errors(&guarded.outer, &guarded.columns)
+                .map_err(|_| failure::internal("errors beside figures"))?;
+        }
         let schema = finish::advertised(&guarded, sql.options, sql.permit.profile());
         let parameters = authorised
             .parameters

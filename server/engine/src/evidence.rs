@@ -67,6 +67,7 @@ fn output_fields() -> Fields {
         Field::new("people", SKETCH, false),
         Field::new("sketch", SKETCH, false),
         Field::new("flattened", WIDE, false),
+        Field::new("squares", WIDE, false),
     ])
 }
 
@@ -187,6 +188,7 @@ impl Group {
             let clipped = e.contribution.clamp(-bound, bound);
             cell.clipped = cell.clipped.saturating_add(clipped);
             cell.flattened = cell.flattened.saturating_add(e.contribution.clamp(-most, most));
+            cell.squares = cell.squares.saturating_add(RawCell::part(clipped, clip));
             cell.weight = cell.weight.saturating_add(weight);
             cell.weighted =
                 cell.weighted.saturating_add(clipped.saturating_mul(i128::from(weight)));
@@ -346,6 +348,7 @@ impl GroupsAccumulator for Groups {
             sketches(cells.iter().map(|c| &c.people))?,
             sketches(cells.iter().map(|c| &c.sketch))?,
             wide(&|c| c.flattened),
+            wide(&|c| c.squares),
         ];
         Ok(Arc::new(StructArray::try_new(output_fields(), columns, None)?))
     }
@@ -463,7 +466,7 @@ pub(crate) fn read(column: &ArrayRef) -> Result<Vec<RawCell>> {
     };
     let (figure, largest, second, clip, clipped) =
         (wide(0)?, wide(2)?, wide(3)?, wide(4)?, wide(5)?);
-    let (weighted, flattened) = (wide(7)?, wide(10)?);
+    let (weighted, flattened, squares) = (wide(7)?, wide(10)?, wide(11)?);
     let (Some(persons), Some(weight)) = (
         cells.column(1).as_primitive_opt::<Int64Type>(),
         cells.column(6).as_primitive_opt::<Int64Type>(),
@@ -486,6 +489,7 @@ pub(crate) fn read(column: &ArrayRef) -> Result<Vec<RawCell>> {
             weight: weight.value(row),
             weighted: weighted.value(row),
             flattened: flattened.value(row),
+            squares: squares.value(row),
             people: Sketch::from_bytes(people.value(row)).unwrap_or_default(),
             sketch: Sketch::from_bytes(sketch.value(row)).unwrap_or_default(),
         })

@@ -181,7 +181,7 @@ pub(crate) async fn cut(
         clippy::disallowed_methods,
         reason = "the one place where figures meet their evidence"
     )]
-    let raw = RawAggregates::new(question, profile, keys, people, measures, domain);
+    let raw = RawAggregates::new(question, profile, keys, (people, cut.rows_of), measures, domain);
     raw.map_err(|e| DataFusionError::External(Box::new(e)))
 }
 

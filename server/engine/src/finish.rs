@@ -33,15 +33,18 @@ pub(crate) fn advertised(
     profile: &Profile,
 ) -> SchemaRef {
     let mut fields = Vec::new();
-    for (index, field) in plan.outer.schema().fields().iter().enumerate() {
-        let data_type = plain_type(field.data_type());
-        let figure = plan.columns.get(index).copied().unwrap_or_default();
+    // Standard errors, where they were asked for, stand behind in the plan and beside their figures in the answer.
+    for (field, figure) in plan.outer.schema().fields().iter().zip(&plan.columns) {
+        let (data_type, figure) = (plain_type(field.data_type()), *figure);
         let metadata = treatment(figure)
             .map(|t| HashMap::from([(TREATMENT.to_owned(), t.to_owned())]))
             .unwrap_or_default();
         fields.push(Field::new(field.name(), data_type, true).with_metadata(metadata));
         if options.status_columns && figure != Figure::No {
             fields.push(Field::new(format!("{}_status", field.name()), DataType::Utf8, true));
+        }
+        if options.error_columns && figure != Figure::No {
+            fields.push(Field::new(format!("{}_se", field.name()), DataType::Float64, true));
         }
     }
     let mut metadata = HashMap::new();
@@ -93,8 +96,8 @@ fn treatment(figure: Figure) -> Option<&'static str> {
 /// What was done, in words.
 pub(crate) fn notes(plan: &GuardedPlan, extra: Vec<Note>) -> Vec<Note> {
     let mut notes = extra;
-    for (index, field) in plan.outer.schema().fields().iter().enumerate() {
-        if plan.columns.get(index) == Some(&Figure::Derived) {
+    for (field, figure) in plan.outer.schema().fields().iter().zip(&plan.columns) {
+        if *figure == Figure::Derived {
             notes.push(Note {
                 column: Some(field.name().clone()),
                 text: "computed from released figures; it leaves out what is suppressed".to_owned(),
@@ -124,8 +127,8 @@ pub(crate) fn answer(
     if let Some(first) = batches.first() {
         let whole = concat_batches(&first.schema(), batches)?;
         let mut columns: Vec<ArrayRef> = Vec::new();
-        for (index, column) in whole.columns().iter().enumerate() {
-            let figure = plan.columns.get(index).copied().unwrap_or_default();
+        let mut errors = whole.columns().iter().skip(plan.columns.len());
+        for (column, figure) in whole.columns().iter().zip(plan.columns.iter().copied()) {
             let wanted = schema.field(columns.len()).data_type();
             columns.push(if column.data_type() == wanted {
                 Arc::clone(column)
@@ -134,6 +137,9 @@ pub(crate) fn answer(
             });
             if options.status_columns && figure != Figure::No {
                 columns.push(statuses(column, figure));
+            }
+            if options.error_columns && figure != Figure::No {
+                columns.extend(errors.next().cloned());
             }
         }
         let row_count =

@@ -121,6 +121,10 @@ pub(crate) const MOMENTS: &[&str] = &[
     "regr_sxy",
 ];
 
+/// At a cut: what is read off released counts by the bins of a public grid.
+pub(crate) const QUANTILE: &[&str] =
+    &["median", "approx_median", "approx_percentile_cont", "percentile_cont"];
+
 /// Over released figures.
 pub(crate) const OUTER_AGGREGATE: &[&str] = &[
     "count",
@@ -147,6 +151,7 @@ pub(crate) const OUTER_AGGREGATE: &[&str] = &[
     "bool_or",
     "approx_median",
     "approx_percentile_cont",
+    "percentile_cont",
     "regr_slope",
     "regr_intercept",
     "regr_r2",
@@ -184,7 +189,6 @@ pub(crate) const KNOWN_UNSAFE_AGGREGATE: &[&str] = &[
     "min",
     "max",
     "approx_distinct",
-    "median",
 ];
 
 /// Different answers to the same question.

@@ -10,6 +10,7 @@
 mod answer;
 mod authorise;
 mod engine;
+mod errors;
 mod evidence;
 mod execute;
 mod failure;

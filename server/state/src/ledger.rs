@@ -236,6 +236,12 @@ fn remember(
             .prepare_cached("INSERT INTO answered_sets VALUES (?1, ?2, ?3)")?
             .execute(params![question.scope.0, recorded.0.cast_signed(), decided.sets])?;
     }
+    if !decided.near.is_empty() {
+        let near: Vec<u8> = decided.near.iter().flat_map(|set| set.to_le_bytes()).collect();
+        transaction
+            .prepare_cached("INSERT INTO near_sets VALUES (?1, ?2, ?3)")?
+            .execute(params![question.scope.0, recorded.0.cast_signed(), near])?;
+    }
     if decided.charge > Charge::default() {
         transaction
             .prepare_cached(

@@ -12,6 +12,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+mod circling;
 mod error;
 mod file;
 mod journal;
@@ -34,6 +35,7 @@ use rusqlite::Connection;
 use crate::file::OpenedFile;
 use crate::ledger::ScopeIndex;
 
+pub use circling::Circle;
 pub use error::StateError;
 pub use notes::KeptNote;
 pub use read::AuditRow;

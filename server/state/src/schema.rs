@@ -10,8 +10,11 @@ use crate::StateError;
 const APPLICATION: i64 = 0x436f_7264;
 
 /// Step n brings form n to form n + 1.
-const STEPS: &[&str] =
-    &[include_str!("schema/0001-ledger.sql"), include_str!("schema/0002-index.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/0001-ledger.sql"),
+    include_str!("schema/0002-index.sql"),
+    include_str!("schema/0003-circling.sql"),
+];
 
 /// The newest form known here.
 pub(crate) fn newest() -> i64 {

@@ -76,7 +76,7 @@ fn asked(question: &Question) -> Asked<'_> {
 }
 
 fn decided(table: Vec<u8>, copied: bool) -> Decided {
-    Decided { table, copied, charge: Charge(250_000), sets: Vec::new() }
+    Decided { table, copied, charge: Charge(250_000), sets: Vec::new(), near: Vec::new() }
 }
 
 #[test]
@@ -423,4 +423,39 @@ fn withdrawn_tokens_stay_withdrawn_until_their_end() {
     assert!(!state.revoked("https://other.example", "t").unwrap());
     state.revoke("cordon-local", "u", later, Timestamp(later.0 + 1)).unwrap();
     assert!(!state.revoked("cordon-local", "t").unwrap());
+}
+
+/// Asks about sets that are near to remembered ones.
+fn ask_near(state: &SqliteState, fingerprint: u8, analyst: &str, at: i64, near: &[u32]) {
+    let question = Question { analyst: analyst.into(), ..question(fingerprint) };
+    state
+        .exclusive(asked(&question), Timestamp(at), &mut |_, _| {
+            Ok(Some(Decided { near: near.to_vec(), ..decided(vec![fingerprint], false) }))
+        })
+        .unwrap();
+}
+
+#[test]
+fn whoever_asks_again_and_again_around_the_same_people_is_seen() {
+    let at = place();
+    let state = SqliteState::open(&at.path).unwrap();
+    // Three questions around set 7 by two analysts, one of them within a large table; one each around others.
+    ask_near(&state, 1, "anna", 1_000, &[7]);
+    ask_near(&state, 2, "bob", 2_000, &[7, 8]);
+    ask_near(&state, 3, "anna", 3_000, &[7, 9, 10, 11]);
+    ask_near(&state, 4, "anna", 4_000, &[]);
+    drop(state);
+    let state = SqliteState::open(&at.path).unwrap();
+    let circles = state.circles(2, Timestamp(0)).unwrap();
+    let [circle] = circles.as_slice() else { panic!("{circles:?}") };
+    assert_eq!(circle.queries, ["q-1", "q-2", "q-3"]);
+    assert_eq!(Vec::from_iter(&circle.analysts), ["anna", "bob"]);
+    assert_eq!(
+        (circle.first, circle.last, circle.fewest_sets),
+        (Timestamp(1_000), Timestamp(3_000), 1)
+    );
+    // Most questions first; later ones only.
+    assert_eq!(state.circles(1, Timestamp(0)).unwrap().len(), 5);
+    assert!(state.circles(2, Timestamp(2_500)).unwrap().is_empty());
+    assert_eq!(state.verify().unwrap(), 4);
 }

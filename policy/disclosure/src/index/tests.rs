@@ -2,6 +2,7 @@
 
 mod bytes;
 mod model;
+mod speed;
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -26,7 +26,7 @@ fn new(
         question(1),
         profile(3, 5, "none", "suppressed"),
         keys,
-        people.into_iter().map(count).collect(),
+        (people.into_iter().map(count).collect(), RowsOf::Base),
         measures,
         domain,
     )

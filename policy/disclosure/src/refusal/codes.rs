@@ -439,7 +439,7 @@ impl Code {
             Code::TooManyKeys => &Page {
                 id: "CORDON-D120",
                 title: "Too many group columns",
-                rule: "a table has at most 4 group columns beside the period",
+                rule: "a table has at most 4 group columns beside the period; the column of a COUNT(DISTINCT code), median or quantile counts as one",
                 remedy: "group by fewer columns, or ask in several tables",
                 example: "`GROUP BY sex, startage, ethnos, procode3, admimeth`",
             },
@@ -453,7 +453,7 @@ impl Code {
             Code::NotAPlainSum => &Page {
                 id: "CORDON-D122",
                 title: "Not a plain sum",
-                rule: "SUM and AVG take a plain numeric column, a date difference, a figure per person, or CASE of these",
+                rule: "SUM, AVG and quantiles take a plain numeric column, a date difference, a figure per person, or CASE of these",
                 remedy: "sum the plain column; scale the released figure outside",
                 example: "`SELECT sum(epidur * 1000) FROM hes.apc`",
             },
@@ -481,9 +481,9 @@ impl Code {
             Code::MeasureNotOffered => &Page {
                 id: "CORDON-D127",
                 title: "Measure not offered",
-                rule: "a measure is offered when its release rule is known",
-                remedy: "use count, sum or avg",
-                example: "`SELECT median(speldur) FROM hes.apc`",
+                rule: "a measure over patients' rows is offered when its release rule is known: counts, sums, means, spreads, medians, quantiles",
+                remedy: "use count, sum, avg, stddev, median, or percentile_cont(0.95) WITHIN GROUP (ORDER BY column)",
+                example: "`SELECT sum(DISTINCT epidur) FROM hes.apc`",
             },
             Code::BudgetSpent => &Page {
                 id: "CORDON-D128",

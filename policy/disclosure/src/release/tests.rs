@@ -9,7 +9,7 @@ use crate::tests::{
     plain, profile, question, raw, released, shown,
 };
 use crate::{
-    AuditEvent, Clip, Decide, Fingerprint, Question, RawCell, Recorded, Standing, ZeroRule,
+    AuditEvent, Clip, Decide, Fingerprint, Question, RawCell, Recorded, RowsOf, Standing, ZeroRule,
 };
 
 type Table = Vec<(Key, Vec<Option<i128>>)>;
@@ -316,7 +316,7 @@ fn an_aggregate_without_groups_always_has_its_row() {
             question(1),
             sde.clone(),
             none.clone(),
-            vec![RawCell { persons, ..RawCell::default() }],
+            (vec![RawCell { persons, ..RawCell::default() }], RowsOf::Base),
             vec![measure],
             None,
         );
@@ -337,7 +337,10 @@ fn a_table_of_keys_alone_lists_only_what_may_be_listed() {
             question(1),
             sde.clone(),
             keys.clone(),
-            [10, 11, 9].map(|persons| RawCell { persons, ..RawCell::default() }).to_vec(),
+            (
+                [10, 11, 9].map(|persons| RawCell { persons, ..RawCell::default() }).to_vec(),
+                RowsOf::Base,
+            ),
             Vec::new(),
             domain,
         );

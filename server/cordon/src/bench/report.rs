@@ -18,6 +18,8 @@ pub(super) struct Measured {
     name: &'static str,
     protected: Vec<f64>,
     plain: Vec<f64>,
+    /// Of the same question once more, where that was measured.
+    again: Vec<f64>,
     rows: (usize, usize),
     pub(super) problem: Option<String>,
 }
@@ -33,7 +35,12 @@ pub(super) struct Report {
 
 impl Measured {
     pub(super) fn new(name: &'static str) -> Self {
-        Self { name, protected: Vec::new(), plain: Vec::new(), rows: (0, 0), problem: None }
+        let (protected, plain, again) = (Vec::new(), Vec::new(), Vec::new());
+        Self { name, protected, plain, again, rows: (0, 0), problem: None }
+    }
+
+    pub(super) fn again(&mut self, asked: Asked) {
+        self.again.push(asked.took.as_secs_f64() * 1000.0);
     }
 
     pub(super) fn add(&mut self, protected: Asked, plain: Asked) {
@@ -65,20 +72,22 @@ impl Report {
         let Self { people, repeat, threads, .. } = self;
         let mut text = format!(
             "{people} people, {threads} threads, median of {repeat}\n\n\
-             | query | protected ms | plain ms | protected/plain | rows shown | rows plain |\n\
-             |---|---:|---:|---:|---:|---:|\n"
+             | query | protected ms | again ms | plain ms | protected/plain | rows shown | rows plain |\n\
+             |---|---:|---:|---:|---:|---:|---:|\n"
         );
         for query in &self.measured {
             let Measured { name, rows: (shown, plain_rows), problem, .. } = query;
+            let again =
+                median(&query.again).map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"));
             let line = match (problem, query.medians()) {
                 (None, Some((protected, plain, ratio))) => {
                     format!(
-                        "| {name} | {protected:.1} | {plain:.1} | {ratio:.2} | {shown} | {plain_rows} |"
+                        "| {name} | {protected:.1} | {again} | {plain:.1} | {ratio:.2} | {shown} | {plain_rows} |"
                     )
                 }
                 (problem, _) => {
                     let problem = problem.as_deref().unwrap_or("not asked").replace('|', "\\|");
-                    format!("| {name} | {problem} | | | | |")
+                    format!("| {name} | {problem} | | | | | |")
                 }
             };
             // Writing to a text cannot fail.
@@ -96,6 +105,7 @@ impl Report {
             json!({
                 "query": query.name,
                 "protected_ms": medians.map(|m| m.0),
+                "again_ms": median(&query.again),
                 "plain_ms": medians.map(|m| m.1),
                 "ratio": medians.map(|m| m.2),
                 "protected_runs_ms": query.protected,

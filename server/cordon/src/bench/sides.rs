@@ -12,22 +12,36 @@ use cordon_disclosure::{Profile, Secret};
 use cordon_engine::{Engine, EngineSettings, QueryOptions, Stop, SubmittedSql, new_query_id};
 use cordon_state::SqliteState;
 use cordon_store::Store;
-use cordon_synthetic::{Population, reference_table};
+use cordon_synthetic::{Population, reference_table, write_parquet};
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::report::Asked;
+use crate::console::Bar;
 use crate::demo::population::{fill_people, fill_reference};
+
+/// Fixed, so that runs can be compared.
+const SEED: u64 = 42;
 
 /// Grants everything, so that both sides read the same rows.
 const AGREEMENT: &str = include_str!("agreement.toml");
 
-/// The engine over a store of its own, with a ledger that is really written.
+/// The same people on both sides, in a scratch folder that goes when this does.
+pub(super) struct House {
+    scratch: tempfile::TempDir,
+    store: Arc<Store>,
+    pub(super) plain: Plain,
+    threads: usize,
+}
+
+/// The engine, with a ledger that is really written.
 pub(super) struct Protected {
     engine: Arc<Engine>,
     permit: Permit,
+    /// The ledger lies in it.
+    _folder: tempfile::TempDir,
 }
 
 /// DataFusion over the truth.
@@ -37,47 +51,70 @@ pub(super) struct Plain {
     runtime: Option<Runtime>,
 }
 
-impl Protected {
+impl House {
+    /// So many people, the same in every run.
     pub(super) async fn make(
-        folder: &Path,
+        people: u64,
         catalogue: &Arc<Catalogue>,
-        population: Population,
         threads: usize,
     ) -> anyhow::Result<Self> {
-        let store = Store::open(&folder.join("store"), Arc::clone(catalogue)).await?;
+        let scratch = tempfile::tempdir().context("no scratch folder can be made")?;
+        let population = Population::new(people, SEED);
+        let truth = scratch.path().join("truth");
+        let bar = Bar::spinner("writing the truth");
+        write_parquet(&population, catalogue, &truth, &mut |done, of| bar.known(done, of))?;
+        drop(bar);
+        let store = Store::open(&scratch.path().join("store"), Arc::clone(catalogue)).await?;
         fill_reference(&store, catalogue).await?;
         fill_people(&store, catalogue, population).await?;
+        let plain = Plain::over(&truth, catalogue, threads).await?;
+        Ok(Self { scratch, store: Arc::new(store), plain, threads })
+    }
+
+    /// An engine with a memory and a meter of its own, in which nothing was asked yet.
+    pub(super) fn protected(&self, catalogue: &Arc<Catalogue>) -> anyhow::Result<Protected> {
+        let folder = tempfile::tempdir_in(self.scratch.path())?;
         let files = [("bench".to_owned(), AGREEMENT.to_owned())];
         let agreements = Agreements::from_files(files, catalogue, &Profile::built_in)?;
         let who = UserId::new(cordon_agreements::LOCAL_ISSUER, "bench");
         let permit = permit(&agreements, &who, None, chrono::Utc::now().date_naive())?;
-        let ledger = SqliteState::open(folder.join("state.sqlite"))?;
+        let ledger = SqliteState::open(folder.path().join("state.sqlite"))?;
         let settings = EngineSettings {
-            threads,
-            spill_dir: folder.join("spill"),
+            threads: self.threads,
+            spill_dir: folder.path().join("spill"),
             ..EngineSettings::default()
         };
         let secret = Arc::new(Secret::new(&[7; 32])?);
-        let engine = Engine::new(Arc::clone(catalogue), Arc::new(store), ledger, secret, settings)?;
-        Ok(Self { engine, permit })
+        let (catalogue, store) = (Arc::clone(catalogue), Arc::clone(&self.store));
+        let engine = Engine::new(catalogue, store, ledger, secret, settings)?;
+        Ok(Protected { engine, permit, _folder: folder })
     }
+}
 
+impl Protected {
     /// Asks, releases, records.
     pub(super) async fn ask(&self, sql: &str) -> Result<Asked, String> {
         let started = Instant::now();
+        let batches = self.run(sql, QueryOptions::default()).await?;
+        Ok(Asked { took: started.elapsed(), rows: batches.iter().map(RecordBatch::num_rows).sum() })
+    }
+
+    /// The answer, with the standard error of every figure.
+    pub(super) async fn answer(&self, sql: &str) -> Result<Vec<RecordBatch>, String> {
+        self.run(sql, QueryOptions { error_columns: true, ..QueryOptions::default() }).await
+    }
+
+    async fn run(&self, sql: &str, options: QueryOptions) -> Result<Vec<RecordBatch>, String> {
         let sql = SubmittedSql {
             query_id: new_query_id(),
             permit: self.permit.clone(),
             text: sql.to_owned(),
             parameters: None,
-            options: QueryOptions::default(),
+            options,
             door: "bench",
         };
         match self.engine.run(sql, CancellationToken::new()).await {
-            Ok(answer) => Ok(Asked {
-                took: started.elapsed(),
-                rows: answer.batches().iter().map(RecordBatch::num_rows).sum(),
-            }),
+            Ok(answer) => Ok(answer.batches().to_vec()),
             Err(Stop::Refused(refusal)) => Err(format!("refused: {}", refusal.line())),
             Err(Stop::Failed(failure)) => Err(format!("failed: {}", failure.code.id())),
         }
@@ -116,16 +153,19 @@ impl Plain {
     }
 
     pub(super) async fn ask(&self, sql: &str) -> Result<Asked, String> {
-        let runtime = self.runtime.as_ref().ok_or("the plain side has stopped")?;
         let started = Instant::now();
+        let batches = self.rows(sql).await?;
+        Ok(Asked { took: started.elapsed(), rows: batches.iter().map(RecordBatch::num_rows).sum() })
+    }
+
+    pub(super) async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, String> {
+        let runtime = self.runtime.as_ref().ok_or("the plain side has stopped")?;
         let (context, sql) = (self.context.clone(), sql.to_owned());
         let work = runtime.spawn(async move { context.sql(&sql).await?.collect().await });
         // The people are made up: what DataFusion says may be shown.
-        let batches = work
-            .await
+        work.await
             .map_err(|e| e.to_string())?
-            .map_err(|e| format!("plain: {}", e.strip_backtrace()))?;
-        Ok(Asked { took: started.elapsed(), rows: batches.iter().map(RecordBatch::num_rows).sum() })
+            .map_err(|e| format!("plain: {}", e.strip_backtrace()))
     }
 }
 

@@ -25,7 +25,7 @@ fn reports_compare_medians_and_name_what_failed() {
     let report = Report { people: 5, repeat: 3, threads: 2, measured: vec![good, refused] };
     assert!(!report.is_whole());
     let text = report.markdown();
-    assert!(text.contains("| good | 30.0 | 10.0 | 3.00 | 3 | 3 |"), "{text}");
+    assert!(text.contains("| good | 30.0 | - | 10.0 | 3.00 | 3 | 3 |"), "{text}");
     assert!(text.contains("| bad | refused: a \\| b |") && text.ends_with("plain: 3.00"), "{text}");
     assert_eq!(report.json()["queries"][0]["ratio"], 3.0);
     assert!(report.json()["queries"][1]["ratio"].is_null());
@@ -36,4 +36,15 @@ fn nothing_measured_is_no_ratio() {
     let report = Report { people: 5, repeat: 3, threads: 2, measured: vec![Measured::new("x")] };
     assert!(report.json()["ratio"].is_null());
     assert!(report.markdown().contains("| x | not asked |"));
+}
+
+#[test]
+fn the_truth_has_one_column_more() {
+    use super::questions::{BEHIND, with_people};
+    for question in QUESTIONS {
+        let text = with_people(question.sql);
+        assert_eq!(text.matches(BEHIND).count(), 1, "{}", question.name);
+        assert!(!text.contains("/*") && question.sql.contains("/* behind "), "{}", question.name);
+    }
+    assert_eq!(QUESTIONS.iter().filter(|question| question.smoke).count(), 10);
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_catalogue::{Domain as PublicDomain, TableKind};
-use cordon_disclosure::{Code, Measure, Refusal, error_column};
+use cordon_disclosure::{Code, Measure, Refusal, RowsOf, error_column};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::datasource::provider_as_source;
+use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, GroupingSet};
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{
@@ -20,7 +21,8 @@ use datafusion::logical_expr::{
 use super::measures::{Derivation, Request, Requests, ratio};
 use super::open::GroupExprs;
 use super::person::person_of;
-use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Origin, Rel};
+use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Origin, Personal, Rel};
+use super::second::{SecondTable, beside};
 use super::{Guard, HIDDEN, Step, internal, renamed, total};
 use crate::evidence::Evidence;
 use crate::released::ReleasedSource;
@@ -31,6 +33,30 @@ const MAX_KEYS: usize = 4;
 /// A contribution per row and its public bounds.
 type Gathered = (Expr, Option<(i128, i128)>);
 
+/// A released table as the outer plan reads it.
+struct Table {
+    id: usize,
+    schema: SchemaRef,
+    /// How many key columns it has, the grouping id among them.
+    keys: usize,
+}
+
+impl Table {
+    fn name(&self) -> String {
+        format!("_cut{}", self.id)
+    }
+
+    fn scan(&self) -> DfResult<LogicalPlan> {
+        let source = ReleasedSource { cut: self.id, schema: Arc::clone(&self.schema) };
+        let scan = TableScanBuilder::new(self.name().as_str(), Arc::new(source)).build()?;
+        Ok(LogicalPlan::TableScan(scan))
+    }
+
+    fn column(&self, index: usize) -> Column {
+        Column::new(Some(self.name()), self.schema.field(index).name())
+    }
+}
+
 /// One inner plan and what becomes of its figures.
 pub(crate) struct Cut {
     pub(crate) id: usize,
@@ -39,6 +65,8 @@ pub(crate) struct Cut {
     /// The inner plan as text, with hidden names numbered anew: the same question has the same words.
     pub(crate) words: String,
     pub(crate) keys: usize,
+    /// Whether a row that was counted is a base row.
+    pub(crate) rows_of: RowsOf,
     /// Each measure with the number of the evidence it is read from.
     pub(crate) measures: Vec<(Measure, usize)>,
     /// How many tables it is charged as: one for each grouping set and measure.
@@ -92,6 +120,7 @@ impl Cut {
     fn asks_the_same(&self, other: &Self) -> bool {
         self.words == other.words
             && self.measures == other.measures
+            && self.rows_of == other.rows_of
             && self.schema == other.schema
             && self.domain == other.domain
     }
@@ -109,29 +138,58 @@ impl Guard<'_> {
             .map(|e| self.measure(e, input, &mut requests))
             .collect::<Result<Vec<_>, _>>()?;
         let sets = grouping_sets(a, &groups)?;
-        let (evidence, measures) = evidence_of(&requests);
-        let inner =
-            self.inner(input, person, &groups, sets.as_deref(), &evidence).map_err(internal)?;
-        let schema = released_schema(&inner, groups.len(), sets.is_some(), &requests);
         let domain = if top && !derivations.is_empty() {
             self.domain(&keys, sets.as_deref(), input)
         } else {
             None
         };
+        let first = self.table(input, &person, &groups, sets.as_deref(), &requests.all, domain)?;
+        let mut further = Vec::new();
+        for second in &requests.tables {
+            let columns: Vec<&Expr> = std::iter::once(&second.column).chain(&groups).collect();
+            self.width(&columns, input)?;
+            // The further key first: it stands in every grouping set, so that their ids stay as they are.
+            let groups: Vec<Expr> =
+                std::iter::once(second.key.clone()).chain(groups.iter().cloned()).collect();
+            let sets: Option<Vec<Vec<usize>>> = sets.as_ref().map(|sets| {
+                let with = |set: &Vec<usize>| -> Vec<usize> {
+                    std::iter::once(0).chain(set.iter().map(|key| key + 1)).collect()
+                };
+                sets.iter().map(with).collect()
+            });
+            let counted = std::slice::from_ref(&second.request);
+            further.push(self.table(input, &person, &groups, sets.as_deref(), counted, None)?);
+        }
+        self.above(a, &first, &further, keys, &derivations)
+    }
+
+    /// One inner plan, to be released as one table; the same one where it stands already.
+    fn table(
+        &mut self,
+        input: &Rel,
+        person: &Column,
+        groups: &[Expr],
+        sets: Option<&[Vec<usize>]>,
+        requests: &[Request],
+        domain: Option<Domain>,
+    ) -> Result<Table, Refusal> {
+        let (evidence, measures) = evidence_of(requests);
+        let inner = self.inner(input, person.clone(), groups, sets, &evidence).map_err(internal)?;
+        let schema = released_schema(&inner, groups.len(), sets.is_some(), requests);
         let words = words(&inner).map_err(internal)?;
-        let keys_here = groups.len() + usize::from(sets.is_some());
+        let keys = groups.len() + usize::from(sets.is_some());
         let cut = Cut {
             id: self.cuts,
             inner,
             words,
-            keys: keys_here,
-            tables: sets.as_ref().map_or(1, Vec::len) * measures.len().max(1),
+            keys,
+            rows_of: input.personal().map_or(RowsOf::Joined, Personal::rows_of),
+            tables: sets.map_or(1, <[_]>::len) * measures.len().max(1),
             measures,
             schema: Arc::clone(&schema),
             domain,
         };
-        let id = self.once(cut);
-        self.above(a, id, schema, keys, sets.is_some(), &derivations)
+        Ok(Table { id: self.once(cut), schema, keys })
     }
 
     /// The number of a cut; that of an earlier one where the statement asks the same thing twice.
@@ -154,26 +212,39 @@ impl Guard<'_> {
         for group in groups {
             let facts = self.read(input, |l| l.value(group))?;
             if facts.singles_out {
-                let name = group
-                    .column_refs()
-                    .into_iter()
-                    .map(|c| c.name.clone())
-                    .min()
-                    .unwrap_or_default();
-                let place = super::language::first_column(group)
-                    .and_then(|c| crate::authorise::span_place(c.spans()));
-                return Err(Refusal::new(
-                    Code::NotGroupable,
-                    format!("`{}` is not for grouping", crate::parse::shorten(&name)),
-                )
-                .at(place));
+                return Err(self.not_groupable(group));
             }
             keys.push(facts);
         }
-        // Columns count, not expressions: five codes strung together are five group columns.
-        let beside_period: Vec<&Expr> =
-            keys.iter().zip(groups).filter(|(f, _)| !self.is_period(f)).map(|(_, g)| g).collect();
-        let computed = keys.iter().filter(|f| f.sources.is_empty() && !f.constant).count();
+        self.width(&groups.iter().collect::<Vec<_>>(), input)?;
+        Ok(keys)
+    }
+
+    pub(super) fn not_groupable(&self, group: &Expr) -> Refusal {
+        let name =
+            group.column_refs().into_iter().map(|c| c.name.clone()).min().unwrap_or_default();
+        let place = super::language::first_column(group)
+            .and_then(|c| crate::authorise::span_place(c.spans()));
+        Refusal::new(
+            Code::NotGroupable,
+            format!("`{}` is not for grouping", crate::parse::shorten(&name)),
+        )
+        .at(place)
+    }
+
+    /// Columns count, not expressions: five codes strung together are five group columns.
+    fn width(&mut self, groups: &[&Expr], input: &Rel) -> Result<(), Refusal> {
+        let facts = groups
+            .iter()
+            .map(|group| self.read(input, |l| l.value(group)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let beside_period: Vec<&Expr> = facts
+            .iter()
+            .zip(groups)
+            .filter(|(f, _)| !self.is_period(f))
+            .map(|(_, group)| *group)
+            .collect();
+        let computed = facts.iter().filter(|f| f.sources.is_empty() && !f.constant).count();
         let counted = self.read(input, |l| Ok(l.width(&beside_period)))? + computed;
         if counted > MAX_KEYS {
             return Err(Refusal::new(
@@ -182,7 +253,7 @@ impl Guard<'_> {
             )
             .at(self.spots.only("group")));
         }
-        Ok(keys)
+        Ok(())
     }
 
     /// Computed from dates or the financial year only.
@@ -246,22 +317,20 @@ impl Guard<'_> {
         Aggregate::try_new(lower, group_expr, aggregates).map(LogicalPlan::Aggregate)
     }
 
-    /// A projection over the released table with the aggregate's own names and types.
+    /// A projection over the released table, and what is read off further ones, with the aggregate's own
+    /// names and types.
     fn above(
         &mut self,
         a: &Aggregate,
-        id: usize,
-        schema: SchemaRef,
+        table: &Table,
+        further: &[Table],
         keys: Vec<Facts>,
-        sets: bool,
         derivations: &[Derivation],
     ) -> Result<Rel, Refusal> {
-        let name = format!("_cut{id}");
-        let source = Arc::new(ReleasedSource { cut: id, schema: Arc::clone(&schema) });
-        let scan = TableScanBuilder::new(name.as_str(), source).build().map_err(internal)?;
-        let column =
-            |n: usize| Expr::Column(Column::new(Some(name.as_str()), schema.field(n).name()));
-        let first = keys.len() + usize::from(sets);
+        let first = table.keys;
+        let sets = first > keys.len();
+        let column = |n: usize| Expr::Column(table.column(n));
+        let mut plan = table.scan().map_err(internal)?;
         let mut exprs = Vec::new();
         let mut columns: Vec<Facts> = keys
             .into_iter()
@@ -276,35 +345,74 @@ impl Guard<'_> {
         }
         for index in 0..first {
             let wanted = a.schema.field(index).data_type();
-            let have = schema.field(index).data_type();
+            let have = table.schema.field(index).data_type();
             let key =
                 if wanted == have { column(index) } else { total::try_cast(column(index), wanted) };
             exprs.push(renamed(key, a.schema.qualified_field(index)));
         }
         let digits = self.permit.profile().significant_digits();
+        let groups: Vec<Column> = (0..first).map(|index| table.column(index)).collect();
         for (n, derivation) in derivations.iter().enumerate() {
             let wanted = a.schema.field(first + n).data_type();
-            let figure = match derivation {
-                Derivation::Plain(m) => column(first + m),
-                Derivation::Mean { total, rows } => total::Significant::call(
-                    digits,
-                    ratio(column(first + total), column(first + rows)),
-                ),
+            let alias = format!("_second{n}");
+            let (figure, kind) = match derivation {
+                Derivation::Plain(m) => (column(first + m), Figure::Direct),
+                Derivation::Mean { total, rows } => {
+                    let mean = ratio(column(first + total), column(first + rows));
+                    (total::Significant::call(digits, mean), Figure::Direct)
+                }
                 Derivation::Moments(moments) => {
-                    total::Significant::call(digits, moments.value(&|n| column(first + n)))
+                    let value = moments.value(&|n| column(first + n));
+                    (total::Significant::call(digits, value), Figure::Direct)
+                }
+                Derivation::Distinct(number) => {
+                    let name = further.get(*number).map(Table::name).unwrap_or_default();
+                    let second = self.second(further, *number, &name)?;
+                    let read = second.distinct(&alias).map_err(internal)?;
+                    plan = beside(plan, &groups, read, None).map_err(internal)?;
+                    let codes = Expr::Column(Column::new(Some(alias), "_codes"));
+                    // That none is shown does not say that there is none.
+                    (nullif(codes, lit(0i64)), Figure::Derived)
+                }
+                Derivation::Quantile(quantile) => {
+                    let name = further.get(quantile.table).map(Table::name).unwrap_or_default();
+                    let second = self.second(further, quantile.table, &name)?;
+                    let read = second.cumulated(&alias).map_err(internal)?;
+                    let rows = column(first + quantile.rows);
+                    let here = quantile.here(&alias, &rows);
+                    plan = beside(plan, &groups, read, Some(here)).map_err(internal)?;
+                    let persons = column(first + quantile.persons);
+                    let threshold = self.permit.profile().threshold();
+                    let value = quantile.value(&alias, &rows, &persons, threshold);
+                    (total::Significant::call(digits, value), Figure::Derived)
                 }
             };
-            let have = figure.get_type(&scan.projected_schema).map_err(internal)?;
+            let have = figure.get_type(plan.schema()).map_err(internal)?;
             let figure = if *wanted == have { figure } else { total::try_cast(figure, wanted) };
             exprs.push(renamed(figure, a.schema.qualified_field(first + n)));
-            let says = super::listing::digest(&format!("cut {id}, figure {n}"));
-            columns.push(Facts { figure: Figure::Direct, says, ..Facts::default() });
+            let says = super::listing::digest(&format!("cut {}, figure {n}", table.id));
+            columns.push(Facts { figure: kind, says, ..Facts::default() });
         }
-        let plan = Projection::try_new(exprs, Arc::new(LogicalPlan::TableScan(scan)))
+        let plan = Projection::try_new(exprs, Arc::new(plan))
             .map(LogicalPlan::Projection)
             .map_err(internal)?;
         let open = Open { keys: vec![(0..first).collect()], released: true, literal: false };
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
+    }
+
+    fn second<'a>(
+        &mut self,
+        further: &[Table],
+        number: usize,
+        name: &'a str,
+    ) -> Result<SecondTable<'a>, Refusal> {
+        let Some(table) = further.get(number) else {
+            return Err(Refusal::new(Code::PlanNotOffered, "a further table is missing"));
+        };
+        // Without groups the first table has one row, and so has what is joined to it.
+        self.one_row_joins |= table.keys == 1;
+        let scan = table.scan().map_err(internal)?;
+        Ok(SecondTable { name, scan, keys: table.keys - 1, figure: table.keys })
     }
 
     /// The complete list of possible keys: where every key is a plain column of a table of patients with a
@@ -377,10 +485,9 @@ impl Guard<'_> {
 
 /// What must be gathered, each once, and which of it each measure is read from. The first is of every
 /// row: it decides which groups are there at all.
-fn evidence_of(requests: &Requests) -> (Vec<Gathered>, Vec<(Measure, usize)>) {
+fn evidence_of(requests: &[Request]) -> (Vec<Gathered>, Vec<(Measure, usize)>) {
     let mut evidence = vec![(lit(1i64), None)];
     let measures = requests
-        .all
         .iter()
         .map(|Request { measure, contribution, bounds }| {
             let wanted = (contribution.clone(), *bounds);
@@ -426,7 +533,7 @@ fn released_schema(
     inner: &LogicalPlan,
     groups: usize,
     sets: bool,
-    requests: &Requests,
+    requests: &[Request],
 ) -> SchemaRef {
     let mut fields = Vec::new();
     for index in 0..groups {
@@ -437,14 +544,14 @@ fn released_schema(
         let data_type = inner.schema().field(groups).data_type().clone();
         fields.push(Field::new(Aggregate::INTERNAL_GROUPING_ID, data_type, true));
     }
-    for (n, request) in requests.all.iter().enumerate() {
+    for (n, request) in requests.iter().enumerate() {
         let data_type = match request.measure {
             Measure::Persons | Measure::Rows => DataType::Int64,
             Measure::Total { decimals } => DataType::Decimal128(38, decimals.cast_signed()),
         };
         fields.push(Field::new(format!("_m{n}"), data_type, true));
     }
-    for n in 0..requests.all.len() {
+    for n in 0..requests.len() {
         fields.push(Field::new(error_column(&format!("_m{n}")), DataType::Float64, true));
     }
     Arc::new(Schema::new(fields))

@@ -475,7 +475,7 @@ pub(crate) fn literal_is(expr: &Expr, passes: impl Fn(f64) -> bool) -> bool {
     literal_value(expr).is_some_and(passes)
 }
 
-fn literal_value(expr: &Expr) -> Option<f64> {
+pub(crate) fn literal_value(expr: &Expr) -> Option<f64> {
     match uncast(expr) {
         Expr::Literal(value, _) => match value.cast_to(&DataType::Float64) {
             Ok(ScalarValue::Float64(number)) => number,

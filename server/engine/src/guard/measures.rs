@@ -3,13 +3,14 @@
 //! One measure, one figure: fifty spellings of the same count become the same request.
 
 use arrow_schema::DataType;
-use cordon_disclosure::{Code, Measure, Refusal};
+use cordon_disclosure::{Code, Measure, Refusal, RowsOf};
 use datafusion::logical_expr::expr::{AggregateFunction, Case};
 use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use datafusion::scalar::ScalarValue;
 
 use super::language::{literal_is, unaliased, uncast};
 use super::relation::{ColumnClass, Facts, Number, Personal, Rel};
+use super::second::{Quantile, Second};
 use super::{Guard, internal, total};
 use crate::functions;
 
@@ -35,6 +36,10 @@ pub(crate) enum Derivation {
     Mean { total: usize, rows: usize },
     /// A figure of spread or relation, from sums of values, squares and products.
     Moments(Moments),
+    /// How many rows of a further table are shown, by its number.
+    Distinct(usize),
+    /// A value read off a further table of counts.
+    Quantile(Quantile),
 }
 
 /// What spreads and relations derive from: the numbers of released rows, sums and sums of products.
@@ -48,14 +53,25 @@ pub(crate) struct Moments {
     pub(crate) y: Option<(usize, usize, usize)>,
 }
 
-/// The measures of one cut, each once.
+/// The measures of one cut, each once, and the further tables that some need.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Requests {
     pub(crate) all: Vec<Request>,
+    pub(crate) tables: Vec<Second>,
 }
 
 impl Requests {
-    fn add(&mut self, request: Request) -> usize {
+    pub(super) fn table(&mut self, table: Second) -> usize {
+        match self.tables.iter().position(|t| *t == table) {
+            Some(n) => n,
+            None => {
+                self.tables.push(table);
+                self.tables.len() - 1
+            }
+        }
+    }
+
+    pub(super) fn add(&mut self, request: Request) -> usize {
         match self.all.iter().position(|r| *r == request) {
             Some(n) => n,
             None => {
@@ -67,7 +83,7 @@ impl Requests {
 }
 
 /// Rows that satisfy every part; `None`: all rows.
-fn contribution(value: Expr, conditions: Vec<Expr>) -> Expr {
+pub(super) fn contribution(value: Expr, conditions: Vec<Expr>) -> Expr {
     match conditions.into_iter().reduce(Expr::and) {
         None => value,
         Some(condition) => Expr::Case(Case {
@@ -94,17 +110,13 @@ impl Guard<'_> {
         };
         let name = f.func.name().to_owned();
         let place = self.spots.first(&name);
-        let known = [functions::CUT_AGGREGATE, functions::MOMENTS];
+        let known = [functions::CUT_AGGREGATE, functions::MOMENTS, functions::QUANTILE];
         if !known.iter().any(|list| list.contains(&name.as_str())) {
-            let code = if matches!(name.as_str(), "median" | "approx_median")
-                || name.starts_with("approx_percentile")
-            {
-                Code::MeasureNotOffered
-            } else {
-                Code::AggregateNotOffered
-            };
-            return Err(Refusal::new(code, format!("`{name}` over patients' rows is not offered"))
-                .at(place));
+            return Err(Refusal::new(
+                Code::AggregateNotOffered,
+                format!("`{name}` over patients' rows is not offered"),
+            )
+            .at(place));
         }
         let mut conditions = Vec::new();
         if let Some(filter) = &f.params.filter {
@@ -120,6 +132,9 @@ impl Guard<'_> {
         };
         if functions::MOMENTS.contains(&name.as_str()) {
             return self.moments(&name, f, conditions, input, requests).map_err(|r| r.at(place));
+        }
+        if functions::QUANTILE.contains(&name.as_str()) {
+            return self.quantile(f, conditions, input, requests).map_err(|r| r.at(place));
         }
         if f.params.args.len() > 1 {
             return Err(Refusal::new(
@@ -158,9 +173,15 @@ impl Guard<'_> {
         match &facts.class {
             ColumnClass::Pseudonym => {
                 let contribution = self.totalise(contribution(lit(1i64), conditions), input)?;
-                Ok(Derivation::Plain(requests.add(Request { measure: Measure::Persons, contribution, bounds: None })))
+                Ok(Derivation::Plain(requests.add(Request {
+                    measure: Measure::Persons,
+                    contribution,
+                    bounds: None,
+                })))
             }
-            ColumnClass::RecordKey(table) if table.is_some() && input.personal().is_some_and(|p| p.base == *table) => {
+            ColumnClass::RecordKey(table)
+                if table.is_some() && input.personal().is_some_and(|p| p.base == *table) =>
+            {
                 self.rows(conditions, input, requests).map(Derivation::Plain)
             }
             ColumnClass::RecordKey(_) => Err(Refusal::new(
@@ -168,23 +189,23 @@ impl Guard<'_> {
                 "distinct records are counted only where no join repeats them",
             )
             .instead("use count(*) in an aggregate by pseudo_hesid first, then sum it")),
-            ColumnClass::Plain => Err(Refusal::new(Code::MeasureNotOffered, "COUNT(DISTINCT …) of a code is not offered")
-                .instead("SELECT count(*) FROM (SELECT code, count(*) AS n FROM … GROUP BY code) t WHERE n IS NOT NULL")),
+            ColumnClass::Plain => {
+                conditions.pop();
+                self.distinct_codes(arg, conditions, input, requests)
+            }
         }
     }
 
     /// A count of rows: of base rows where no row repeats, else a magnitude whose uncertainty scales (I8).
-    fn rows(
+    pub(super) fn rows(
         &mut self,
         conditions: Vec<Expr>,
         input: &Rel,
         requests: &mut Requests,
     ) -> Result<usize, Refusal> {
-        let plain = |p: &Personal| p.base.is_some() || p.one_per_person;
-        let measure = if input.personal().is_some_and(plain) {
-            Measure::Rows
-        } else {
-            Measure::Total { decimals: 0 }
+        let measure = match input.personal().map_or(RowsOf::Joined, Personal::rows_of) {
+            RowsOf::Base => Measure::Rows,
+            RowsOf::Joined => Measure::Total { decimals: 0 },
         };
         let contribution = self.totalise(contribution(lit(1i64), conditions), input)?;
         Ok(requests.add(Request { measure, contribution, bounds: None }))
@@ -352,13 +373,13 @@ impl Guard<'_> {
         Ok((uncast(then).clone(), inner))
     }
 
-    fn totalise(&self, expr: Expr, input: &Rel) -> Result<Expr, Refusal> {
+    pub(super) fn totalise(&self, expr: Expr, input: &Rel) -> Result<Expr, Refusal> {
         total::total(expr, input.plan.schema()).map_err(internal)
     }
 }
 
 /// The bounds of a number that may be summed.
-fn summable(name: &str, facts: &Facts) -> Result<Option<(f64, f64)>, Refusal> {
+pub(super) fn summable(name: &str, facts: &Facts) -> Result<Option<(f64, f64)>, Refusal> {
     match &facts.number {
         Number::Column(Some(bounds)) => Ok(Some(*bounds)),
         Number::Derived => Ok(None),

@@ -12,6 +12,7 @@ mod open;
 mod person;
 pub(crate) mod relation;
 mod scan;
+mod second;
 pub(crate) mod total;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cordon_catalogue::{Catalogue, ColumnName, TableName};
+use cordon_disclosure::RowsOf;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
@@ -124,6 +125,13 @@ pub(crate) enum Figure {
     Direct,
     /// Computed from released figures.
     Derived,
+}
+
+impl Personal {
+    /// What a row is: one of the base table, or a person's own, so that none is repeated; or else.
+    pub(crate) fn rows_of(&self) -> RowsOf {
+        if self.base.is_some() || self.one_per_person { RowsOf::Base } else { RowsOf::Joined }
+    }
 }
 
 impl Rel {

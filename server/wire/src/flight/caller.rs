@@ -24,7 +24,7 @@ pub(crate) struct Caller {
     pub(crate) signed_in: SignedIn,
     /// `x-cordon-agreement`.
     pub(crate) agreement: Option<String>,
-    /// `x-cordon-status-columns`.
+    /// `x-cordon-status-columns` and `x-cordon-error-columns`.
     pub(crate) options: QueryOptions,
 }
 
@@ -35,12 +35,16 @@ impl Caller {
             let value = request.metadata().get(name)?.as_bytes();
             Some(String::from_utf8_lossy(value).trim().to_owned()).filter(|text| !text.is_empty())
         };
-        let status_columns = header("x-cordon-status-columns")
-            .is_some_and(|text| text.eq_ignore_ascii_case("true") || text == "1");
+        let wanted = |name| {
+            header(name).is_some_and(|text| text.eq_ignore_ascii_case("true") || text == "1")
+        };
         Ok(Self {
             signed_in,
             agreement: header("x-cordon-agreement"),
-            options: QueryOptions { status_columns },
+            options: QueryOptions {
+                status_columns: wanted("x-cordon-status-columns"),
+                error_columns: wanted("x-cordon-error-columns"),
+            },
         })
     }
 }

@@ -2,7 +2,7 @@
 //! distances counted from who differs. Shared with the engine are only the keyed draws and the rows of
 //! noise.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::sets::{Member, Set};
 use super::world::{Keys, Line, People, Table, What};
@@ -46,6 +46,8 @@ pub(super) struct Model {
     met: BTreeMap<(i64, i128), Member>,
     /// How many cells were decided.
     pub(super) cells: usize,
+    /// Whose number is told for the first time in this table.
+    together: HashSet<Vec<i64>>,
 }
 
 /// a / b to the nearest whole number, halves away from zero.
@@ -82,6 +84,7 @@ impl Model {
             known: HashMap::new(),
             met: BTreeMap::new(),
             cells: 0,
+            together: HashSet::new(),
         }
     }
 
@@ -100,10 +103,15 @@ impl Model {
         for key in table.domain.iter().flatten() {
             groups.entry(*key).or_insert(&nobody);
         }
+        self.together.clear();
         let mut lines = Vec::new();
         let mut least: BTreeMap<(u8, usize), i128> = BTreeMap::new();
         for (key, people) in groups {
             let present = self.people(&What::Persons.of(people));
+            // The rows of a group whose people are told for the first time are decided with them.
+            if self.together.contains(&Vec::from_iter(people.keys().copied())) {
+                self.figure(What::Rows, people, present);
+            }
             let mut outcomes = vec![HIDDEN; table.measures.len()];
             let mut shown = vec![i128::MAX; table.measures.len().max(1)];
             if table.measures.is_empty() {
@@ -173,15 +181,27 @@ impl Model {
 
     /// Whether so many people may be spoken of, and how many they are said to be.
     fn people(&mut self, people: &BTreeMap<i64, i128>) -> Outcome {
-        self.decide(Measure::Persons, people, |model, set| {
+        let before = self.answered.len();
+        let outcome = self.decide(Measure::Persons, people, |model, set| {
             let least = model.profile.threshold()
                 + model.keyed("threshold", set, model.rule.threshold_jitter);
             if set.len() < (least as usize).max(model.rule.separation) {
                 return HIDDEN;
             }
             let figure = model.count(set, set.len() as i128);
-            Outcome { figure: Some(figure), spread: model.spread(figure, figure, 1.0) }
-        })
+            model.counted(set, figure, figure)
+        });
+        let told = self.answered.get(before).is_some_and(|new| new.drawn);
+        if told && outcome.figure.is_some() {
+            self.together.insert(people.keys().copied().collect());
+        }
+        outcome
+    }
+
+    fn counted(&self, set: &Set, figure: i128, persons: i128) -> Outcome {
+        let parts = persons as f64 * self.mean_square(set);
+        let spread = self.spread(parts, self.variance(persons as f64), 1.0);
+        Outcome { figure: Some(figure), spread }
     }
 
     fn figure(&mut self, what: What, people: &People, behind: Outcome) -> Outcome {
@@ -189,17 +209,21 @@ impl Model {
         if measure == Measure::Persons {
             return behind;
         }
+        let who: Vec<i64> = what.of(people).into_keys().collect();
+        let k = self.profile.separation().unwrap() as u64;
         self.decide(measure, &what.of(people), |model, set| {
             let Some(persons) = behind.figure else { return HIDDEN };
+            let clear = persons as f64 - 2.0 * f64::from(behind.spread as f32)
+                >= (model.profile.threshold() + k) as f64;
+            if !model.together.contains(&who) && !clear {
+                return HIDDEN;
+            }
             if set.len() < model.profile.threshold() as usize {
                 return HIDDEN;
             }
             match measure {
                 Measure::Total { decimals } => model.total(set, persons, decimals),
-                _ => {
-                    let figure = model.count(set, persons);
-                    Outcome { figure: Some(figure), spread: model.spread(figure, persons, 1.0) }
-                }
+                _ => model.counted(set, model.count(set, persons), persons),
             }
         })
     }
@@ -304,13 +328,13 @@ impl Model {
         nearest(weighted * reach, 32_767 << 20)
     }
 
-    fn variance(&self, persons: i128) -> f64 {
-        let variance = self.rule.variance + self.rule.per_person * persons as f64;
+    /// What each person adds is given as a number of persons.
+    fn variance(&self, persons: f64) -> f64 {
+        let variance = self.rule.variance + self.rule.per_person * persons;
         2_f64.powf((16.0 * variance.log2()).round() / 16.0) * self.growth * self.growth
     }
 
-    fn draw(&self, set: &Set, persons: i128) -> i128 {
-        let variance = self.variance(persons);
+    fn draw(&self, set: &Set, variance: f64) -> i128 {
         let bound = f64::from(self.rule.bound) * (variance / self.rule.variance).sqrt();
         let grain = (bound / 500.0).ceil().max(1.0);
         let row = self.noise.symmetric(variance / (grain * grain), (bound / grain).ceil() as u32);
@@ -325,7 +349,8 @@ impl Model {
             Self::limited(set, clip.max(whole.abs() / i128::from(self.profile.threshold())));
         let weights = self.weights(Self::limited(set, clip).1);
         let base = i128::from(self.profile.rounding());
-        (nearest(sum + weights + self.draw(set, persons), base) * base).max(base)
+        let draw = self.draw(set, self.variance(persons as f64));
+        (nearest(sum + weights + draw, base) * base).max(base)
     }
 
     fn total(&self, set: &Set, persons: i128, decimals: u8) -> Outcome {
@@ -335,20 +360,39 @@ impl Model {
         let lower = 2_f64.powf(-0.25 * ((draw >> 11) as f64 / 2_f64.powi(53)));
         let softened = (clip * (lower * 65_536.0).floor() as i128 + 65_535) / 65_536;
         let (above, below) = scale(softened, decimals);
-        let figure = sum + self.weights(weighted) + nearest(above * self.draw(set, persons), below);
+        let size = above as f64 / below as f64;
+        let parts = persons as f64 * self.mean_square(set);
+        let variance = self.variance(parts / size.powi(2));
+        let figure =
+            sum + self.weights(weighted) + nearest(above * self.draw(set, variance), below);
         let step = above * i128::from(self.profile.rounding());
         let figure = nearest(nearest(figure * below, step) * step, below);
-        Outcome {
-            figure: Some(figure),
-            spread: self.spread(figure, persons, above as f64 / below as f64),
-        }
+        Outcome { figure: Some(figure), spread: self.spread(parts, variance, size) }
     }
 
     /// One standard deviation, from what is released.
-    fn spread(&self, figure: i128, persons: i128, scale: f64) -> f64 {
-        let each = figure as f64 / persons as f64;
-        let weights = self.rule.weights * persons as f64 * each.powi(2);
+    fn spread(&self, parts: f64, variance: f64, scale: f64) -> f64 {
         let rounding = (self.profile.rounding() as f64).powi(2) / 12.0;
-        (weights + scale.powi(2) * (self.variance(persons) + rounding)).sqrt()
+        (self.rule.weights * parts + scale.powi(2) * (variance + rounding)).sqrt()
+    }
+
+    /// The mean square of the limited contributions, to a half power of two, up or down by a keyed draw.
+    fn mean_square(&self, set: &Set) -> f64 {
+        let clip = self.clip(set);
+        if clip == 0 {
+            return 0.0;
+        }
+        let parts = set.members.values().map(|member| {
+            let part = member.contribution.abs().min(clip) as f64 / clip as f64;
+            (part * 1_048_576.0).round().powi(2)
+        });
+        let mean = parts.sum::<f64>() / 2_f64.powi(40) / set.len() as f64;
+        let exact = (clip as f64).powi(2) * mean;
+        if exact <= 0.0 {
+            return 0.0;
+        }
+        let draw = self.secret.uniform("evenness", &[&set.bytes()]);
+        let part = (draw >> 11) as f64 / 2_f64.powi(53);
+        2_f64.powf((exact.log2() * 2.0 + part).floor() / 2.0)
     }
 }

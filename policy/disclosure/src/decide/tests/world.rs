@@ -13,7 +13,7 @@ use proptest::sample::{Index as Pick, select};
 use crate::tests::{DECIMALS, MemoryLedger, evidence_under, figure, question, secret};
 use crate::{
     Fingerprint, Ledger, Measure, Outcome, Profile, RawAggregates, RawCell, RawMeasure,
-    ReleaseError, Secret, Timestamp, release,
+    ReleaseError, RowsOf, Secret, Timestamp, release,
 };
 
 /// What one person has in one group.
@@ -151,7 +151,7 @@ impl Table {
         let measures = self.measures.iter().enumerate().map(named).collect();
         let domain = self.domain.as_ref().map(|domain| self.batch(domain));
         let keys = self.batch(&keys);
-        let people = cells(What::Persons);
+        let people = (cells(What::Rows), RowsOf::Base);
         RawAggregates::new(question, profile.clone(), keys, people, measures, domain).unwrap()
     }
 

@@ -116,8 +116,8 @@ impl Linear {
         reach: impl Fn(u64) -> usize,
     ) -> Answer {
         let k = self.1;
-        let mut best: Option<(usize, &Remembered)> = None;
-        for set in self.0.iter().filter(|set| set.kind == kind) {
+        let mut best: Option<(usize, (u32, &Remembered))> = None;
+        for (number, set) in (0..).zip(&self.0).filter(|(_, set)| set.kind == kind) {
             let differing = set.sketch.differing(sketch);
             let reach = reach(u64::from(set.persons));
             // Between strangers nothing is copied.
@@ -128,12 +128,14 @@ impl Linear {
             let near =
                 !strangers && differing < reach && (set.persons as usize).abs_diff(persons) < reach;
             if near && best.is_none_or(|(least, _)| differing < least) {
-                best = Some((differing, set));
+                best = Some((differing, (number, set)));
             }
         }
         match best {
             Some((differing, _)) if differing >= k => Answer::Far(differing),
-            Some((differing, set)) => Answer::Must(Near { outcome: set.outcome, differing }),
+            Some((differing, (set, found))) => {
+                Answer::Must(Near { outcome: found.outcome, differing, set })
+            }
             None => Answer::Far(usize::MAX),
         }
     }
