@@ -159,6 +159,29 @@ def test_status_columns_come_on_request(house):
         assert status.as_py() == ("suppressed" if patients.as_py() is None else "released")
 
 
+def test_standard_errors_come_on_request(house):
+    """Also of what is computed from figures, and with the types that were advertised."""
+    sql = """SELECT fyear, count(*) AS episodes, avg(epidur) AS days, median(epidur) AS middle,
+                    count(DISTINCT diag_3_01) AS codes
+             FROM hes.apc GROUP BY fyear ORDER BY fyear"""
+    with house.connect(headers={"x-cordon-error-columns": "true"}) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            table = cursor.fetch_arrow_table()
+    assert table.schema.names == [
+        "fyear",
+        *(name + more for name in ("episodes", "days", "middle", "codes") for more in ("", "_se")),
+    ]
+    for row in table.to_pylist():
+        assert (row["episodes"] is None) == (row["episodes_se"] is None)
+        if row["episodes"]:
+            # Variance 0.07 a person, 3 + 25/12 a figure, at least.
+            assert 2 < row["episodes_se"] < row["episodes"]
+        if row["days"]:
+            assert 0 < row["days_se"] < row["days"]
+        assert row["codes_se"] is None
+
+
 def test_notes_stand_in_the_schema_and_in_a_table(ask):
     schema = ask(BY_YEAR).schema
     notes = json.loads(schema.metadata[b"cordon.notes"])

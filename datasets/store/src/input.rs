@@ -108,13 +108,16 @@ impl Reading<'_> {
             names.ok_or_else(|| StoreError::input(path, "its first line is not UTF-8 text"))?;
         let fields = self.fields(path, &names)?;
         let width = names.len();
+        // Of a line that ends in CR LF the reader counts the LF with the next line.
+        let late = u64::from(reader.position().line() == 1);
 
         // One thread reads and splits lines, others parse; chunks come back in their order.
         let (to_parse, lines) = sync_channel::<(u64, Lines)>(2 * self.workers);
         let (parsed, results) = sync_channel(2 * self.workers);
         let lines = Arc::new(Mutex::new(lines));
         std::thread::scope(|scope| {
-            let splitter = scope.spawn(|| split(path, &mut reader, width, &since_record, to_parse));
+            let splitter =
+                scope.spawn(|| split(path, &mut reader, (width, late), &since_record, to_parse));
             for _ in 0..self.workers {
                 let (lines, parsed, fields) = (Arc::clone(&lines), parsed.clone(), &fields);
                 scope.spawn(move || self.parse(fields, &lines, &parsed));
@@ -161,7 +164,7 @@ fn read_start(source: &mut File, start: &mut [u8]) -> io::Result<usize> {
 fn split(
     path: &Path,
     reader: &mut csv::Reader<Watched>,
-    width: usize,
+    (width, late): (usize, u64),
     since_record: &AtomicU64,
     to_parse: SyncSender<(u64, Lines)>,
 ) -> Result<(), StoreError> {
@@ -176,7 +179,7 @@ fn split(
                 break;
             }
             since_record.store(0, Ordering::Relaxed);
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = record.position().map_or(0, csv::Position::line) + late;
             records.push((line, record));
         }
         if !records.is_empty() && to_parse.send((number, Lines { records, width })).is_err() {

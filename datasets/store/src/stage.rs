@@ -63,6 +63,9 @@ pub(crate) fn match_fields(
     let absent =
         absent.filter(|(place, _)| !may_be_missing(*place)).map(|(_, name)| name).collect();
     // A file without a header starts with data, so mostly unknown names are counted instead of repeated.
+    if clean.is_empty() {
+        return Err("it is empty: its first line names the columns".to_owned());
+    }
     let strangers: Vec<&str> =
         clean.iter().map(String::as_str).filter(|name| !described(name)).collect();
     let unknown = match strangers.len() * 2 < clean.len() {

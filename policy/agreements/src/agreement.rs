@@ -177,15 +177,22 @@ impl Agreements {
     ///
     /// # Errors
     /// When a file is not an agreement, contradicts the catalogue, names a profile that `profiles` does not
-    /// know, or two files have one reference.
+    /// know, two files have one reference, or exact and noisy figures of the same rows would meet in one
+    /// person's hands ([`Agreement::contradicts`]).
     pub fn from_files(
         files: impl IntoIterator<Item = (String, String)>,
         catalogue: &Catalogue,
         profiles: &dyn Fn(&str) -> Option<Profile>,
     ) -> Result<Self, AgreementError> {
-        let mut all = BTreeMap::new();
+        let mut all: BTreeMap<AgreementId, Agreement> = BTreeMap::new();
         for (file, text) in files {
             let agreement = file::read(&file, &text, catalogue, profiles)?;
+            let problem = all.values().find_map(|other| {
+                agreement.contradicts(other).or_else(|| other.contradicts(&agreement))
+            });
+            if let Some(problem) = problem {
+                return Err(AgreementError { file, problem });
+            }
             let id = agreement.id.clone();
             if all.insert(id.clone(), agreement).is_some() {
                 let problem =

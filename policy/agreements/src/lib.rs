@@ -9,6 +9,7 @@
 )]
 
 mod agreement;
+mod apart;
 mod file;
 mod permit;
 #[cfg(test)]

@@ -45,7 +45,7 @@ public = { key = ["code"] }
 columns = [{ name = "code", type = "Utf8", class = "ordinary", meaning = "Code" }]
 "#;
 
-const AGREEMENT: &str = r#"reference = "DARS-NIC-12345-AAAAA"
+pub(crate) const AGREEMENT: &str = r#"reference = "DARS-NIC-12345-AAAAA"
 title = "Stays of the old"
 organisation = "RX1"
 controller = "Example University"

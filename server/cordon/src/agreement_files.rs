@@ -1,7 +1,7 @@
 //! The folder of agreement files, read again while the house serves.
 //!
 //! A file that cannot be read takes its own agreement out of force and no other: what it says is unknown,
-//! and an unknown agreement grants nothing. So a revoked agreement stops at the next call, and a slip in
+//! and an unknown agreement grants nothing. So a revoked agreement stops within a second, and a slip in
 //! one file stops nobody else.
 
 #[cfg(test)]
@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cordon_agreements::{AgreementError, AgreementId, Agreements};
+use cordon_agreements::{Agreement, AgreementError, AgreementId, Agreements};
 use cordon_catalogue::Catalogue;
 use cordon_disclosure::Profile;
 use cordon_wire::AgreementsInForce;
 
 /// How long a change may go unnoticed.
-const INTERVAL: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_millis(500);
 
 /// The agreement files of a folder, by name; none where one cannot be read as text.
 type Texts = BTreeMap<String, Option<String>>;
@@ -90,6 +90,7 @@ fn texts(folder: &Path) -> io::Result<Texts> {
 fn assemble(texts: &Texts, catalogue: &Catalogue) -> Assembled {
     let mut problems = Vec::new();
     let mut good: BTreeMap<AgreementId, Vec<(&String, &String)>> = BTreeMap::new();
+    let mut all: Vec<(&String, Agreement)> = Vec::new();
     for (file, text) in texts {
         let Some(text) = text else {
             let problem = "cannot be read as UTF-8 text".to_owned();
@@ -99,6 +100,7 @@ fn assemble(texts: &Texts, catalogue: &Catalogue) -> Assembled {
         match parse([(file, text)], catalogue) {
             Ok(one) => {
                 for agreement in one.all() {
+                    all.push((file, agreement.clone()));
                     good.entry(agreement.id().clone()).or_default().push((file, text));
                 }
             }
@@ -111,6 +113,22 @@ fn assemble(texts: &Texts, catalogue: &Catalogue) -> Assembled {
     for (id, files) in double {
         for (file, _) in files {
             let problem = format!("`reference` {id} stands in several files; keep one of them");
+            problems.push(AgreementError { file: file.clone(), problem });
+        }
+    }
+    // Exact figures beside noisy ones of the same rows: the exact agreement is not in force.
+    let contradicted: BTreeMap<&AgreementId, String> = all
+        .iter()
+        .filter_map(|(_, exact)| {
+            let problem = all.iter().find_map(|(_, noisy)| exact.contradicts(noisy))?;
+            Some((exact.id(), problem))
+        })
+        .collect();
+    let (good, exact): (Vec<_>, Vec<_>) =
+        good.into_iter().partition(|(id, _)| !contradicted.contains_key(id));
+    for (id, files) in exact {
+        for (file, _) in files {
+            let problem = contradicted.get(&id).cloned().unwrap_or_default();
             problems.push(AgreementError { file: file.clone(), problem });
         }
     }

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 
 /// Serve a data folder as a settings file says
 ///
-/// Agreement files are read again when they change: a revoked agreement stops at the next call. SIGINT or
+/// Agreement files are read again when they change: a revoked agreement stops within a second. SIGINT or
 /// SIGTERM stops the server; calls under way may finish.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:

@@ -275,6 +275,9 @@ pub(crate) fn plan_refusal(error: &DataFusionError, spots: &Spots) -> Refusal {
         ),
         DataFusionError::Plan(message) | DataFusionError::NotImplemented(message) => {
             let line = message.lines().next().unwrap_or_default();
+            if let Some(refusal) = wrong_arguments(line, spots) {
+                return refusal;
+            }
             let line: String = line.chars().filter(|c| !c.is_control()).take(240).collect();
             let mut chars = line.chars();
             let line = chars
@@ -285,6 +288,23 @@ pub(crate) fn plan_refusal(error: &DataFusionError, spots: &Spots) -> Refusal {
         }
         _ => Refusal::new(Code::PlanError, "the statement cannot be planned"),
     }
+}
+
+/// The planner's long sentence about a function that was given arguments of other types than it takes.
+fn wrong_arguments(message: &str, spots: &Spots) -> Option<Refusal> {
+    let mismatch = ["failed to match any signature", "No function matches", "Failed to coerce"];
+    if !mismatch.iter().any(|known| message.contains(known)) {
+        return None;
+    }
+    let name = message
+        .split(['\'', '(', '`'])
+        .map(|word| word.trim().to_lowercase())
+        .find(|word| functions::is_known(word))?;
+    Some(
+        Refusal::new(Code::PlanError, format!("`{name}` does not take arguments of these types"))
+            .at(spots.first(&name))
+            .instead("DESCRIBE shows the types; codes are text and cannot be added up"),
+    )
 }
 
 /// Where a column stands in the text.

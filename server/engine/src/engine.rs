@@ -18,7 +18,7 @@ use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Answer, Failure, Note, Prepared, Stop};
@@ -97,7 +97,7 @@ struct Inner {
     secret: Arc<Secret>,
     settings: EngineSettings,
     state: SessionState,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
 }
 
 /// A plan that may run, with all it was made from.
@@ -153,7 +153,7 @@ impl Engine {
             .enable_all()
             .build()?;
         let state = session::state(&settings)?;
-        let slots = Semaphore::new(settings.concurrency.max(1));
+        let slots = Arc::new(Semaphore::new(settings.concurrency.max(1)));
         let inner = Inner { catalogue, store, ledger, secret, settings, state, slots };
         let inner = Arc::new(inner);
         Ok(Arc::new(Self { inner, runtime: Some(runtime) }))
@@ -175,8 +175,11 @@ impl Engine {
         let token = CancellationToken::new();
         let _gone = token.clone().drop_guard();
         let work = async move {
-            let planned = match inner.slot(Instant::now(), &token).await {
-                Ok(_slot) => inner.plan(&sql, false).await.map(|p| p.prepared),
+            let started = Instant::now();
+            let planned = match inner.slot(started, &token).await {
+                Ok(slot) => {
+                    inner.plan(&sql, false, slot, (started, &token)).await.map(|p| p.prepared)
+                }
                 Err(busy) => Err(busy),
             };
             match planned {
@@ -258,19 +261,26 @@ impl Inner {
         &self,
         started: Instant,
         cancel: &CancellationToken,
-    ) -> Result<SemaphorePermit<'_>, Stop> {
+    ) -> Result<Arc<OwnedSemaphorePermit>, Stop> {
         let left = self.settings.deadline.saturating_sub(started.elapsed());
         tokio::select! {
             () = cancel.cancelled() => Err(failure::of(Code::Cancelled)),
-            slot = tokio::time::timeout(left, self.slots.acquire()) => match slot {
-                Ok(Ok(slot)) => Ok(slot),
+            slot = tokio::time::timeout(left, Arc::clone(&self.slots).acquire_owned()) => match slot {
+                Ok(Ok(slot)) => Ok(Arc::new(slot)),
                 _ => Err(failure::of(Code::Overloaded)),
             },
         }
     }
 
-    /// arrive, parse, authorise, guard: nothing runs.
-    async fn plan(self: &Arc<Self>, sql: &SubmittedSql, bound: bool) -> Result<Planned, Stop> {
+    /// arrive, parse, authorise, guard: nothing runs. Planning cannot be stopped: when the deadline comes or the
+    /// caller goes, it is left behind, and keeps its place among the queries that run at once until it ends.
+    async fn plan(
+        self: &Arc<Self>,
+        sql: &SubmittedSql,
+        bound: bool,
+        slot: Arc<OwnedSemaphorePermit>,
+        (started, cancel): (Instant, &CancellationToken),
+    ) -> Result<Planned, Stop> {
         let pinned = self.store.pin(&AsOf::Latest).await.map_err(|e| failure::store(&e))?;
         let pinned = Arc::new(pinned);
         let opt_outs = match sql.permit.opt_outs() {
@@ -280,9 +290,17 @@ impl Inner {
         let opt_outs = opt_outs.map_err(|e| failure::store(&e))?;
         let (inner, sql) = (Arc::clone(self), sql.clone());
         // Planning does not yield: it runs on a thread that serves nobody else.
-        tokio::task::spawn_blocking(move || inner.plan_now(&sql, bound, pinned, opt_outs))
-            .await
-            .map_err(|_| failure::internal("a panic in planning"))?
+        let planning = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            inner.plan_now(&sql, bound, pinned, opt_outs)
+        });
+        let left = self.settings.deadline.saturating_sub(started.elapsed());
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(failure::of(Code::Cancelled)),
+            () = tokio::time::sleep(left) => Err(failure::of(Code::DeadlineReached)),
+            planned = planning => planned.map_err(|_| failure::internal("a panic in planning"))?,
+        }
     }
 
     fn plan_now(
@@ -340,8 +358,9 @@ impl Inner {
         versions: &mut String,
     ) -> Result<Answer, Stop> {
         let started = Instant::now();
-        let _slot = self.slot(started, cancel).await?;
-        let Planned { guarded, prepared, pinned, opt_outs } = self.plan(sql, true).await?;
+        let slot = self.slot(started, cancel).await?;
+        let planned = self.plan(sql, true, Arc::clone(&slot), (started, cancel)).await?;
+        let Planned { guarded, prepared, pinned, opt_outs } = planned;
         *versions = pinned.fingerprint();
         let mut given = Given::default();
         // Once something was released and recorded, the caller's going away changes nothing more.
@@ -396,9 +415,12 @@ impl Inner {
             }
         }
         let outer = given.fill(guarded.outer.clone()).map_err(|e| failure::engine(&e))?;
-        let batches = self
-            .stoppable(execute::run(outer, &self.state, guarded.one_row_joins), &cancel, started)
-            .await?;
+        let finishing = async {
+            Ok(execute::run(outer, &self.state, guarded.one_row_joins)
+                .await
+                .map_err(|e| failure::over_figures(&e)))
+        };
+        let batches = self.stoppable(finishing, &cancel, started).await??;
         let profile = sql.permit.profile();
         extra.extend(metered.map(|last| finish::metered(charged, &last)));
         let notes = finish::notes(&guarded, extra);

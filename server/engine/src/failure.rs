@@ -1,6 +1,6 @@
 //! Errors become one of a few fixed codes; their text goes to the operator's log only.
 
-use cordon_disclosure::{Code, LedgerError, ReleaseError};
+use cordon_disclosure::{Code, LedgerError, Refusal, ReleaseError};
 use cordon_store::StoreError;
 use datafusion::common::DataFusionError;
 use std::time::Duration;
@@ -42,6 +42,24 @@ pub(crate) fn engine(error: &DataFusionError) -> Stop {
         DataFusionError::SchemaError(..) => internal("schema"),
         DataFusionError::Internal(_) => internal("engine"),
         _ => internal("other"),
+    }
+}
+
+/// An error over figures and public tables says nothing of anybody, so it is the analyst's to know: what was
+/// written cannot be computed.
+pub(crate) fn over_figures(error: &DataFusionError) -> Stop {
+    match error.find_root() {
+        DataFusionError::Plan(_)
+        | DataFusionError::NotImplemented(_)
+        | DataFusionError::ArrowError(..)
+        | DataFusionError::Execution(_)
+        | DataFusionError::Internal(_) => {
+            tracing::info!(kind = "over figures", "an expression cannot be computed");
+            Refusal::new(Code::PlanError, "an expression over the figures cannot be computed")
+                .instead("look for a division by 0, a root of a negative number, a length or offset below 0, a date out of range")
+                .into()
+        }
+        _ => engine(error),
     }
 }
 

@@ -191,6 +191,39 @@ pub(crate) const KNOWN_UNSAFE_AGGREGATE: &[&str] = &[
     "approx_distinct",
 ];
 
+/// What to write instead of a function that analysts know from elsewhere.
+pub(crate) fn otherwise(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "year" | "month" | "day" | "week" | "quarter" | "datepart" => {
+            "extract(year FROM column), date_part('month', column)"
+        }
+        "datediff" | "date_diff" | "age" => "subtract: disdate - admidate is a number of days",
+        "dateadd" | "date_add" | "date_sub" => "column + INTERVAL '30' DAY",
+        "to_char" | "date_format" | "format" | "date_bin" | "to_date" | "to_timestamp" => {
+            "date_trunc('month', column) for periods, DATE '2022-04-01' for a day"
+        }
+        "make_date" => "DATE '2022-04-01'",
+        "count_if" | "countif" => "count(*) FILTER (WHERE …)",
+        "iif" | "if" | "decode" => "CASE WHEN … THEN … ELSE … END",
+        "isnull" | "nvl" | "ifnull" => "coalesce(column, value)",
+        "right" | "replace" | "split_part" | "strpos" | "position" | "regexp_replace"
+        | "regexp_like" | "regexp_match" | "contains" | "lpad" | "rpad" => {
+            "take a prefix: left(column, n), LIKE 'I21%'"
+        }
+        "len" => "length(column)",
+        "percentile" | "quantile" | "percentile_disc" | "quantile_cont" => {
+            "percentile_cont(0.9) WITHIN GROUP (ORDER BY column)"
+        }
+        "any_value" | "mode" | "array_agg" | "string_agg" | "listagg" => {
+            "GROUP BY the column and count"
+        }
+        "mod" | "md5" | "sha256" | "hash" | "crc32" => {
+            "nothing: a function that spreads people at random picks single ones"
+        }
+        _ => return None,
+    })
+}
+
 /// Different answers to the same question.
 pub(crate) const VOLATILE: &[&str] =
     &["random", "uuid", "now", "current_timestamp", "current_time", "localtimestamp", "version"];

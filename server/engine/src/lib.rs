@@ -13,6 +13,7 @@ mod engine;
 mod errors;
 mod evidence;
 mod execute;
+mod expansion;
 mod failure;
 mod finish;
 mod functions;

@@ -13,7 +13,7 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
-use crate::{functions, limits};
+use crate::{expansion, functions, limits};
 
 /// Exactly one SELECT, of constructs whose meaning for disclosure control is known.
 #[derive(Clone, Debug)]
@@ -232,8 +232,15 @@ pub(crate) fn parse(text: &str) -> Result<ParsedQuery, Refusal> {
         other => {
             let verb =
                 other.to_string().split_whitespace().next().unwrap_or("this").to_ascii_uppercase();
-            return Err(Refusal::new(Code::NotASelect, format!("`{verb}` is not offered"))
-                .at(spots.first(&verb.to_ascii_lowercase())));
+            let refusal = Refusal::new(Code::NotASelect, format!("`{verb}` is not offered"))
+                .at(spots.first(&verb.to_ascii_lowercase()));
+            return Err(match verb.as_str() {
+                "EXPLAIN" => refusal
+                    .instead("`cordon check` tells what a statement may cost, without running it"),
+                "SHOW" => refusal.instead("SHOW TABLES, DESCRIBE hes.apc"),
+                "SET" | "USE" => refusal.instead("leave it out: there is nothing to set"),
+                _ => refusal,
+            });
         }
     }
     let mut check = Check { spots: &spots, found: None };
@@ -241,6 +248,7 @@ pub(crate) fn parse(text: &str) -> Result<ParsedQuery, Refusal> {
     if let Some(refusal) = check.found {
         return Err(refusal);
     }
+    expansion::check(&statement)?;
     let mut numbering = Numbering { next: 0, highest: 0, bad: false };
     let _ = VisitMut::visit(&mut statement, &mut numbering);
     if numbering.bad || (numbering.next > 0 && numbering.highest > numbering.next) {
@@ -478,10 +486,13 @@ impl Visitor for Check<'_> {
                 return self.unsupported(what, word);
             }
         }
-        if let GroupByExpr::Expressions(_, modifiers) = &select.group_by
-            && modifiers.iter().any(|m| matches!(m, ast::GroupByWithModifier::Totals))
-        {
-            return self.unsupported("WITH TOTALS", "totals");
+        if let GroupByExpr::Expressions(keys, modifiers) = &select.group_by {
+            if modifiers.iter().any(|m| matches!(m, ast::GroupByWithModifier::Totals)) {
+                return self.unsupported("WITH TOTALS", "totals");
+            }
+            if !modifiers.is_empty() && keys.len() > MOST_CUBED {
+                return self.refuse(too_many_sets().at(self.spots.first("with")));
+            }
         }
         for item in &select.projection {
             if let SelectItem::ExprWithAliases { .. } = item {
@@ -546,7 +557,20 @@ impl Visitor for Check<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        let Expr::Function(f) = expr else { return ControlFlow::Continue(()) };
+        let f = match expr {
+            Expr::Function(f) => f,
+            // The planner would write them all out.
+            Expr::Cube(parts) if parts.len() > MOST_CUBED => {
+                return self.refuse(too_many_sets().at(self.spots.first("cube")));
+            }
+            Expr::Rollup(parts) if parts.len() >= MOST_SETS => {
+                return self.refuse(too_many_sets().at(self.spots.first("rollup")));
+            }
+            Expr::GroupingSets(sets) if sets.len() > MOST_SETS => {
+                return self.refuse(too_many_sets().at(self.spots.first("grouping")));
+            }
+            _ => return ControlFlow::Continue(()),
+        };
         let name = function_name(&f.name);
         let place = place_of(&f.name);
         if functions::VOLATILE.contains(&name.as_str()) {
@@ -564,16 +588,28 @@ impl Visitor for Check<'_> {
             );
         }
         if !functions::is_known(&name) {
-            return self.refuse(
-                Refusal::new(
-                    Code::FunctionNotOffered,
-                    format!("there is no function `{}`", shorten(&name)),
-                )
-                .at(place),
-            );
+            let refusal = Refusal::new(
+                Code::FunctionNotOffered,
+                format!("there is no function `{}`", shorten(&name)),
+            )
+            .at(place);
+            return self
+                .refuse(functions::otherwise(&name).into_iter().fold(refusal, Refusal::instead));
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Most grouping sets of one table.
+pub(crate) const MOST_SETS: usize = 64;
+/// So many columns have as many subsets.
+const MOST_CUBED: usize = 6;
+
+pub(crate) fn too_many_sets() -> Refusal {
+    Refusal::new(
+        Code::TooManyKeys,
+        format!("the statement has more than {MOST_SETS} grouping sets"),
+    )
 }
 
 fn place_of(name: &ObjectName) -> Option<Place> {

@@ -25,6 +25,7 @@ use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Origin, Personal, 
 use super::second::{SecondTable, beside};
 use super::{Guard, HIDDEN, Step, internal, renamed, total};
 use crate::evidence::Evidence;
+use crate::parse::{MOST_SETS, too_many_sets};
 use crate::released::ReleasedSource;
 
 /// Most group columns beside the period.
@@ -524,8 +525,8 @@ fn grouping_sets(a: &Aggregate, groups: &[Expr]) -> Result<Option<Vec<Vec<usize>
             .collect(),
     };
     match sets {
-        Some(sets) if sets.len() <= 64 => Ok(Some(sets)),
-        _ => Err(Refusal::new(Code::TooManyKeys, "the statement has more than 64 grouping sets")),
+        Some(sets) if sets.len() <= MOST_SETS => Ok(Some(sets)),
+        _ => Err(too_many_sets()),
     }
 }
 

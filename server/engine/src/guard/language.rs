@@ -4,7 +4,7 @@
 //! constants, bands by CASE. No modulus, hash, bits, middle of a string or non-linear arithmetic: those
 //! draw arbitrary subsets. What is not known here is refused.
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use cordon_catalogue::Catalogue;
 use cordon_disclosure::{Code, Refusal};
 use datafusion::common::{Column, ScalarValue};
@@ -63,6 +63,10 @@ impl Language<'_> {
         match expr {
             Expr::Alias(a) => self.read(&a.expr),
             Expr::Column(c) => self.column(c),
+            // Of a constant with 38 digits the next operation fails, on whichever row it meets.
+            Expr::Literal(value, _) if is_decimal(&value.data_type()) => {
+                Err(self.outside("a decimal constant is not offered over patients' rows", expr))
+            }
             Expr::Literal(value, _) => Ok(Facts::constant(literal_number(value))),
             // Parameters of a statement that is only prepared: any constant.
             Expr::Placeholder(_) => Ok(Facts::constant(Number::Other)),
@@ -212,10 +216,12 @@ impl Language<'_> {
         }
         for side in [&b.left, &b.right] {
             if is_interval(side, self.rel) && (scaling || !interval_is_short(side)) {
-                return Err(self.outside(
-                    "an interval over patients' rows is a constant of at most 100 years",
-                    whole,
-                ));
+                return Err(self
+                    .outside(
+                        "an interval over patients' rows is a constant of at most 100 years",
+                        whole,
+                    )
+                    .instead("column + INTERVAL '30' DAY, or column + 30 for days"));
             }
         }
         let number = if b.op == Operator::Minus && !left.constant && !right.constant {
@@ -256,7 +262,9 @@ impl Language<'_> {
         for item in &l.list {
             let item_facts = self.read_value(item)?;
             if !item_facts.constant {
-                return Err(self.outside("an IN list over patients' rows holds constants", item));
+                return Err(self
+                    .outside("an IN list over patients' rows holds constants", item)
+                    .instead("compare each column: diag_3_01 = 'E11' OR diag_3_02 = 'E11'"));
             }
             parts.push(item_facts);
         }
@@ -327,6 +335,7 @@ impl Language<'_> {
         if facts.class != ColumnClass::Plain {
             self.not_a_key(inner, &facts)?;
         }
+        self.readable(inner, to)?;
         match to {
             DataType::Utf8
             | DataType::LargeUtf8
@@ -341,7 +350,6 @@ impl Language<'_> {
             t if t.is_integer() || t.is_floating() => {}
             // As coercion compares unsigned with signed numbers. Digits behind the point could be too many.
             DataType::Decimal128(20.., 0) if self.is_integer(inner) => {}
-            t if t.is_numeric() && facts.constant => {}
             _ => {
                 return Err(
                     self.outside("a cast to this type is not offered over patients' rows", inner)
@@ -358,6 +366,25 @@ impl Language<'_> {
         })
     }
 
+    /// A constant that cannot be read as what it is compared with would be null for every row, and its answer look
+    /// like few people.
+    fn readable(&self, constant: &Expr, to: &DataType) -> Answer<()> {
+        let Expr::Literal(value, _) = unaliased(constant) else { return Ok(()) };
+        let is_day = |t: &DataType| matches!(t, DataType::Date32 | DataType::Timestamp(..));
+        let read = value.cast_to(to).is_ok_and(|read| !read.is_null());
+        if value.is_null() || (read && !(is_day(to) && value.data_type().is_numeric())) {
+            return Ok(());
+        }
+        let text = shorten(&value.to_string());
+        let refusal = match to {
+            t if is_day(t) => Refusal::new(Code::PlanError, format!("`{text}` is not a date"))
+                .instead("write DATE '2022-04-01'"),
+            _ => Refusal::new(Code::PlanError, format!("`{text}` cannot be read as {to}"))
+                .instead("write a constant of the column's own type; DESCRIBE shows it"),
+        };
+        Err(refusal)
+    }
+
     fn is_integer(&self, expr: &Expr) -> bool {
         expr.get_type(self.rel.plan.schema()).is_ok_and(|t| t.is_integer())
     }
@@ -366,11 +393,12 @@ impl Language<'_> {
         let name = f.func.name();
         let place = self.spots.first(name);
         if !functions::PERSONAL_SCALAR.contains(&name) {
-            return Err(Refusal::new(
+            let refusal = Refusal::new(
                 Code::FunctionNotOffered,
                 format!("`{name}` is not offered over patients' rows"),
             )
-            .at(place));
+            .at(place);
+            return Err(functions::otherwise(name).into_iter().fold(refusal, Refusal::instead));
         }
         let mut parts = Vec::new();
         for arg in &f.args {
@@ -378,7 +406,10 @@ impl Language<'_> {
         }
         let constant_from = |from: usize| parts.iter().skip(from).all(|p| p.constant);
         let fits = match name {
-            "date_trunc" | "date_part" => parts.first().is_some_and(|p| p.constant),
+            "date_trunc" | "date_part" => {
+                not_a_part(f).map_or(Ok(()), |refusal| Err(refusal.at(place)))?;
+                parts.first().is_some_and(|p| p.constant)
+            }
             "left" => {
                 constant_from(1)
                     && f.args.get(1).is_some_and(|n| literal_is(n, |v| (0.0..=100.0).contains(&v)))
@@ -397,12 +428,20 @@ impl Language<'_> {
             _ => false,
         };
         if !fits {
+            let instead = match name {
+                "date_trunc" => "date_trunc('month', column)",
+                "date_part" => "date_part('year', column), extract(year FROM column)",
+                "round" => {
+                    "round(column, n) with n from 0 to 15; band it with CASE for tens and hundreds"
+                }
+                _ => "take a prefix: left(column, n), substr(column, 1, n)",
+            };
             return Err(Refusal::new(
                 Code::Predicate,
                 format!("`{name}` takes constants for all but its column over patients' rows"),
             )
             .at(place)
-            .instead("take a prefix: left(column, n), substr(column, 1, n)"));
+            .instead(instead));
         }
         let merged = Facts::merged(&parts);
         let number = match name {
@@ -428,6 +467,56 @@ impl Facts {
     fn flag(self) -> Self {
         Self { number: Number::Flag, origin: None, singles_out: false, ..self }
     }
+}
+
+fn is_decimal(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Decimal32(..)
+            | DataType::Decimal64(..)
+            | DataType::Decimal128(..)
+            | DataType::Decimal256(..)
+    )
+}
+
+/// Parts of a date that exist; those of a time of day come to 0.
+const PARTS: [&str; 16] = [
+    "year",
+    "isoyear",
+    "quarter",
+    "month",
+    "week",
+    "day",
+    "doy",
+    "dow",
+    "isodow",
+    "epoch",
+    "hour",
+    "minute",
+    "second",
+    "millisecond",
+    "microsecond",
+    "nanosecond",
+];
+
+/// Of `date_part` and `date_trunc` with a part that does not exist: the refusal.
+pub(crate) fn not_a_part(f: &ScalarFunction) -> Option<Refusal> {
+    let name = f.func.name();
+    let Some(Expr::Literal(part, _)) = f.args.first().map(unaliased) else { return None };
+    let part = part.try_as_str().flatten()?;
+    let known = PARTS.contains(&part.to_lowercase().as_str());
+    let truncates = !matches!(part, "isoyear" | "doy" | "dow" | "isodow" | "epoch" | "nanosecond");
+    if !matches!(name, "date_part" | "date_trunc") || (known && (truncates || name == "date_part"))
+    {
+        return None;
+    }
+    Some(
+        Refusal::new(
+            Code::PlanError,
+            format!("`{}` is no part of a date for `{name}`", shorten(part)),
+        )
+        .instead("year, quarter, month, week or day"),
+    )
 }
 
 /// The expression under its aliases.
@@ -499,12 +588,26 @@ fn interval_is_short(expr: &Expr) -> bool {
         Expr::Cast(c) if matches!(c.field.data_type(), DataType::Interval(_)) => {
             match unaliased(&c.expr) {
                 Expr::Literal(ScalarValue::Utf8(_), _) => interval_is_short(&c.expr),
+                // A date plus a number is a date plus so many days.
+                Expr::Cast(inner)
+                    if matches!(inner.field.data_type(), DataType::Duration(TimeUnit::Second)) =>
+                {
+                    days_are_few(&inner.expr)
+                }
                 inner => literal_is(inner, |v| v.abs() <= 36_525.0),
             }
         }
         Expr::Placeholder(_) => true,
         _ => false,
     }
+}
+
+/// Days in seconds, as the planner writes them.
+fn days_are_few(seconds: &Expr) -> bool {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Multiply, right }) = seconds else {
+        return false;
+    };
+    literal_is(right, |v| v == 86_400.0) && literal_is(left, |v| v.abs() <= 36_525.0)
 }
 
 fn is_interval(expr: &Expr, rel: &Rel) -> bool {

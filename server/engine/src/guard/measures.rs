@@ -239,6 +239,9 @@ impl Guard<'_> {
                 None => Derivation::Plain(ones),
             });
         }
+        if mean && facts.constant {
+            return Err(Refusal::new(Code::NotAPlainSum, "a mean of a constant is that constant"));
+        }
         if literal_is(arg, |v| v == 1.0) {
             return self.rows(conditions, input, requests).map(Derivation::Plain);
         }

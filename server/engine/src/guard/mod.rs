@@ -43,7 +43,7 @@ use relation::{Facts, Kind, Origin, Rel};
 
 use crate::authorise::{AuthorisedPlan, plan_refusal};
 use crate::opt_outs::OptOutList;
-use crate::parse::{Spots, shorten};
+use crate::parse::Spots;
 
 /// What hidden columns are called, before their number.
 const HIDDEN: &str = "_person_";
@@ -393,6 +393,29 @@ impl Guard<'_> {
         Ok(())
     }
 
+    /// An aggregate over a table that passes under this permit.
+    fn example(&self, table: &str) -> Option<String> {
+        let name: cordon_catalogue::TableName = table.parse().ok()?;
+        let grant = self.permit.grant(&name)?;
+        let cordon_catalogue::TableKind::Protected { person, year, .. } =
+            &self.catalogue.table(&name)?.kind
+        else {
+            return None;
+        };
+        let people = if grant.columns.contains(person) {
+            format!(", count(DISTINCT {person}) AS patients")
+        } else {
+            String::new()
+        };
+        Some(if grant.columns.contains(year) {
+            format!(
+                "SELECT {year}, count(*) AS rows{people} FROM {name} GROUP BY {year} ORDER BY {year}"
+            )
+        } else {
+            format!("SELECT count(*) AS rows{people} FROM {name}")
+        })
+    }
+
     /// The refusal of a statement that asks for records, with an aggregate over the same table to paste.
     fn records(&self, plan: &LogicalPlan) -> Refusal {
         let mut table = None;
@@ -410,7 +433,12 @@ impl Guard<'_> {
             Ok(TreeNodeRecursion::Continue)
         });
         let named = self.spots.first("pseudo_hesid");
-        if shown && named.is_some() {
+        // `SELECT *` shows it too, without naming it: then it stands at most behind FROM.
+        let before = |a: cordon_disclosure::Place, b: cordon_disclosure::Place| {
+            (a.line, a.column) < (b.line, b.column)
+        };
+        let listed = named.zip(self.spots.first("from")).is_some_and(|(a, b)| before(a, b));
+        if shown && listed {
             return Refusal::new(
                 Code::PseudonymShown,
                 "`pseudo_hesid` stands in the SELECT list, where it would name single patients",
@@ -419,11 +447,8 @@ impl Guard<'_> {
         }
         let refusal = Refusal::new(Code::Records, "the statement asks for rows of patients")
             .at(self.spots.first("select"));
-        match table {
-            Some(table) => refusal.instead(format!(
-                "SELECT fyear, count(*) AS rows, count(DISTINCT pseudo_hesid) AS patients FROM {} GROUP BY fyear ORDER BY fyear",
-                shorten(&table)
-            )),
+        match table.and_then(|table| self.example(&table)) {
+            Some(example) => refusal.instead(example),
             None => refusal,
         }
     }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use cordon_disclosure::{Code, Refusal};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::expr::Case;
+use datafusion::logical_expr::expr::{Case, GroupingSet};
 use datafusion::logical_expr::{
     Aggregate, Expr, LogicalPlan, Projection, WindowFunctionDefinition, lit,
 };
 use datafusion::scalar::ScalarValue;
 
-use super::language::unaliased;
+use super::language::{not_a_part, unaliased};
 use super::listing::{self, Chosen};
 use super::relation::{Facts, Figure, Kind, Open, Personal, Rel};
 use super::{Guard, internal, renamed, total};
@@ -209,6 +209,10 @@ impl Guard<'_> {
             let name = match e {
                 Expr::ScalarFunction(f) => {
                     let name = f.func.name();
+                    if let Some(no) = not_a_part(f) {
+                        refusal = Some(no.at(self.spots.first(name)));
+                        return Ok(TreeNodeRecursion::Stop);
+                    }
                     let known = functions::PERSONAL_SCALAR.contains(&name)
                         || functions::PUBLIC_SCALAR.contains(&name);
                     (!known).then(|| (Code::FunctionNotOffered, name.to_owned()))
@@ -235,6 +239,14 @@ impl Guard<'_> {
                 | Expr::InSubquery(_)
                 | Expr::SetComparison(_)
                 | Expr::OuterReferenceColumn(..) => Some((Code::Subquery, "a subquery".to_owned())),
+                Expr::SimilarTo(_) => {
+                    refusal = Some(
+                        Refusal::new(Code::PlanNotOffered, "`SIMILAR TO` is not offered")
+                            .at(self.spots.first("similar"))
+                            .instead("use LIKE with % and _"),
+                    );
+                    return Ok(TreeNodeRecursion::Stop);
+                }
                 Expr::Unnest(_) => Some((Code::TableFunction, "unnest".to_owned())),
                 Expr::ScalarVariable(..)
                 | Expr::HigherOrderFunction(_)
@@ -335,12 +347,57 @@ pub(super) trait GroupExprs {
 impl GroupExprs for Aggregate {
     fn group_expr_distinct(&self) -> Result<Vec<&Expr>, Refusal> {
         match self.group_expr.as_slice() {
-            [Expr::GroupingSet(set)] => Ok(set.distinct_expr()),
+            [Expr::GroupingSet(set)] => {
+                let found = set.distinct_expr();
+                if stands_twice(set) || found.len() != self.keys_shown(1) {
+                    return Err(Refusal::new(
+                        Code::PlanNotOffered,
+                        "a grouping set, or a column in one, stands twice",
+                    )
+                    .instead("name each grouping set and each of its columns once"));
+                }
+                Ok(found)
+            }
             exprs if exprs.iter().any(|e| matches!(e, Expr::GroupingSet(_))) => Err(Refusal::new(
                 Code::PlanNotOffered,
                 "grouping sets beside other group columns are not offered",
             )),
-            exprs => Ok(exprs.iter().collect()),
+            exprs => {
+                // GROUP BY sex, sex is GROUP BY sex.
+                let mut found: Vec<&Expr> = Vec::new();
+                for expr in exprs {
+                    if !found.contains(&expr) {
+                        found.push(expr);
+                    }
+                }
+                if found.len() == self.keys_shown(0) {
+                    Ok(found)
+                } else {
+                    Err(Refusal::new(Code::PlanNotOffered, "a group column stands twice"))
+                }
+            }
         }
     }
+}
+
+trait KeysShown {
+    /// How many key columns the schema has, beside so many that are not keys.
+    fn keys_shown(&self, others: usize) -> usize;
+}
+
+impl KeysShown for Aggregate {
+    fn keys_shown(&self, others: usize) -> usize {
+        self.schema.fields().len().saturating_sub(self.aggr_expr.len() + others)
+    }
+}
+
+/// Whether two sets have the same columns, or one has a column twice.
+fn stands_twice(set: &GroupingSet) -> bool {
+    let GroupingSet::GroupingSets(sets) = set else { return false };
+    let same =
+        |a: &[Expr], b: &[Expr]| a.iter().all(|e| b.contains(e)) && b.iter().all(|e| a.contains(e));
+    sets.iter().enumerate().any(|(at, one)| {
+        sets.iter().take(at).any(|other| same(one, other))
+            || one.iter().enumerate().any(|(n, e)| one.iter().take(n).any(|o| o == e))
+    })
 }

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{
     Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, Window, WindowFunctionDefinition,
 };
 
-use super::language::unaliased;
+use super::language::{literal_value, unaliased};
 use super::listing;
 use super::open::GroupExprs;
 use super::relation::{ColumnClass, Facts, Kind, Number, Personal, Rel};
@@ -255,6 +255,15 @@ impl Guard<'_> {
                         format!("`{name}` takes constants for all but its column"),
                     )
                     .at(self.spots.first(&name)));
+                }
+                let tiles = literal_value(e).is_some_and(|n| n >= 1.0 && n.fract() == 0.0);
+                if name == "ntile" && !tiles {
+                    return Err(Refusal::new(
+                        Code::Predicate,
+                        "`ntile` takes a whole number from 1 on",
+                    )
+                    .at(self.spots.first(&name))
+                    .instead("ntile(4) OVER (PARTITION BY pseudo_hesid ORDER BY …)"));
                 }
                 // How far away a row is says nothing about the value that is taken from it.
                 let offset = n == 1 && matches!(name.as_str(), "lag" | "lead" | "nth_value");

@@ -68,22 +68,17 @@ fn arithmetic(b: BinaryExpr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 let floats = BinaryExpr { left: float(*b.left), op: b.op, right: float(*b.right) };
                 return Ok(Transformed::yes(try_cast(Expr::BinaryExpr(floats), &result)));
             }
-            let right = *b.right;
-            let data_type = right.get_type(schema)?;
-            let zero = ScalarValue::new_zero(&data_type)?;
-            let divisor = Expr::Case(Case {
-                expr: None,
-                when_then_expr: vec![(
-                    Box::new(right.clone().not_eq(Expr::Literal(zero, None))),
-                    Box::new(right),
-                )],
-                else_expr: None,
-            });
+            let divisor = nonzero(*b.right, schema)?;
             return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr {
                 left: b.left,
                 op: Operator::Divide,
                 right: Box::new(divisor),
             })));
+        }
+        Operator::Modulo => {
+            let right = nonzero(*b.right, schema)?;
+            let rest = BinaryExpr { left: b.left, op: b.op, right: Box::new(right) };
+            return Ok(Transformed::yes(Expr::BinaryExpr(rest)));
         }
         _ => return Ok(Transformed::no(Expr::BinaryExpr(b))),
     };
@@ -110,6 +105,17 @@ fn arithmetic(b: BinaryExpr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         return Ok(Transformed::yes(try_cast(sum, &result)));
     }
     Ok(Transformed::no(Expr::BinaryExpr(b)))
+}
+
+/// The divisor, null where it is zero.
+fn nonzero(divisor: Expr, schema: &DFSchema) -> Result<Expr> {
+    let zero = ScalarValue::new_zero(&divisor.get_type(schema)?)?;
+    let condition = divisor.clone().not_eq(Expr::Literal(zero, None));
+    Ok(Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![(Box::new(condition), Box::new(divisor))],
+        else_expr: None,
+    }))
 }
 
 fn is_decimal(t: &DataType) -> bool {

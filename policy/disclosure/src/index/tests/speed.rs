@@ -44,7 +44,11 @@ fn speed_of_an_index_of_a_million_sets() {
             });
         }
     }
-    eprintln!("{} sets made and remembered in {:.1} s", index.len(), started.elapsed().as_secs_f64());
+    eprintln!(
+        "{} sets made and remembered in {:.1} s",
+        index.len(),
+        started.elapsed().as_secs_f64()
+    );
     eprintln!("{:.0} MiB", resident() - before);
     // A 1,000-cell answer: half asked before, a quarter near to it, a quarter new.
     let asked: Vec<(i64, Sketch)> = (0..1_000)
@@ -67,7 +71,10 @@ fn speed_of_an_index_of_a_million_sets() {
         times.push(started.elapsed().as_secs_f64() * 1000.0);
     }
     times.sort_by(f64::total_cmp);
-    eprintln!("1,000 look-ups, {found} of them near: median {:.1} ms, most {:.1} ms", times[10], times[19]);
+    eprintln!(
+        "1,000 look-ups, {found} of them near: median {:.1} ms, most {:.1} ms",
+        times[10], times[19]
+    );
     let mark = Mark(0);
     let bytes = index.bytes_since(mark).len();
     eprintln!("{:.0} bytes kept for each set", bytes as f64 / index.len() as f64);

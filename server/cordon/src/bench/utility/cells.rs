@@ -11,7 +11,7 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::DataType;
 use serde_json::{Value, json};
 
-use super::super::questions::{BEHIND, Question};
+use super::super::questions::{BEHIND, Need, Question};
 
 /// What kind of figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,17 +39,17 @@ pub(in super::super) struct Cell {
     pub(in super::super) shown: Option<f64>,
     /// The standard error that was told.
     pub(in super::super) error: Option<f64>,
+    /// Whether it could have been shown: it is about ten people or more.
+    pub(in super::super) publishable: bool,
 }
+
+/// A figure and its error as they were told.
+type Shown = (Option<f64>, Option<f64>);
 
 /// T of the profile: a figure about fewer people is withheld rightly.
 const THRESHOLD: f64 = 10.0;
 
 impl Cell {
-    /// Whether it could have been shown: ten people and more in the group, and in a count itself.
-    pub(in super::super) fn publishable(&self) -> bool {
-        self.behind >= THRESHOLD && (self.kind != Kind::Count || self.truth >= THRESHOLD)
-    }
-
     /// |shown - truth| / |truth|; none where withheld, or where the truth is 0.
     pub(in super::super) fn relative(&self) -> Option<f64> {
         let shown = self.shown?;
@@ -89,7 +89,7 @@ pub(in super::super) fn cells(
             }
         }
     }
-    let mut shown: HashMap<String, Vec<(Option<f64>, Option<f64>)>> = HashMap::new();
+    let mut shown: HashMap<String, Vec<Shown>> = HashMap::new();
     for batch in told {
         let labels = labels(batch, &keys)?;
         let columns = figures
@@ -115,6 +115,13 @@ pub(in super::super) fn cells(
             };
             for (row, truth) in numbers(batch, name)?.into_iter().enumerate() {
                 let Some(truth) = truth else { continue };
+                let behind = behind[row].unwrap_or_default();
+                let need = question.needs.iter().find(|(column, _)| column == name);
+                let enough = match need {
+                    Some((_, Need::People(least))) => behind >= *least,
+                    Some((_, Need::Numerator)) => behind * truth >= THRESHOLD,
+                    None => kind != Kind::Count || truth >= THRESHOLD,
+                };
                 let (shown, error) = shown
                     .get(&labels[row])
                     .and_then(|values| values.get(at).copied())
@@ -124,10 +131,11 @@ pub(in super::super) fn cells(
                     column: name.clone(),
                     kind,
                     key: labels[row].clone(),
-                    behind: behind[row].unwrap_or_default(),
+                    behind,
                     truth,
                     shown,
                     error,
+                    publishable: behind >= THRESHOLD && enough,
                 });
             }
         }

@@ -86,7 +86,7 @@ async fn weeks(
 }
 
 async fn asked(house: &House, protected: &Protected, sql: &str) -> anyhow::Result<Vec<Cell>> {
-    let question = Question { name: "rerun", sql: "", smoke: false, sums: &[] };
+    let question = Question { name: "rerun", sql: "", smoke: false, sums: &[], needs: &[] };
     let told = protected.answer(sql).await.map_err(anyhow::Error::msg)?;
     let truth = house.plain.rows(&with_people(sql)).await.map_err(anyhow::Error::msg)?;
     cells(&question, &told, &truth)
@@ -140,7 +140,7 @@ impl Rerun {
 pub(super) fn table(reruns: &[Rerun]) -> String {
     let mut text = "| re-run | figures after | withheld | median error after | both shown | unmoved though the truth moved | change off by more than 2 SE |\n|---|---:|---:|---:|---:|---:|---:|\n".to_owned();
     for Rerun { name, pairs } in reruns {
-        let publishable: Vec<&Pair> = pairs.iter().filter(|p| p.after.publishable()).collect();
+        let publishable: Vec<&Pair> = pairs.iter().filter(|p| p.after.publishable).collect();
         let withheld = publishable.iter().filter(|p| p.after.shown.is_none()).count();
         let off: Vec<f64> = pairs.iter().filter_map(|p| p.after.relative()).collect();
         let both = pairs.iter().filter(|p| p.changes().is_some()).count();

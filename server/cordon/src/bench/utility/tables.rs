@@ -21,8 +21,8 @@ const RULE: &str = "|---:|---:|---:|---:|---:|---:|";
 
 /// One line: how many cells could be shown, how many were not, and how far the others are off.
 fn line(cells: &[&Cell]) -> String {
-    let publishable = cells.iter().filter(|c| c.publishable()).count();
-    let withheld = cells.iter().filter(|c| c.publishable() && c.shown.is_none()).count();
+    let publishable = cells.iter().filter(|c| c.publishable).count();
+    let withheld = cells.iter().filter(|c| c.publishable && c.shown.is_none()).count();
     let mut off: Vec<f64> = cells.iter().filter_map(|c| c.relative()).collect();
     off.sort_by(f64::total_cmp);
     let tenth = off.get(off.len().saturating_sub(1) * 9 / 10).copied();
@@ -69,11 +69,15 @@ pub(super) fn by_people(cells: &[Cell]) -> String {
 /// By question.
 pub(super) fn by_question(cells: &[Cell]) -> String {
     let mut text = format!("| question {HEAD}\n|---{RULE}\n");
+    let mut medians = Vec::new();
     for question in QUESTIONS {
         let found: Vec<&Cell> = cells.iter().filter(|c| c.question == question.name).collect();
         if !found.is_empty() {
             let _ = writeln!(text, "| {} | {} |", question.name, line(&found));
+            let off: Vec<f64> = found.iter().filter_map(|c| c.relative()).collect();
+            medians.extend(median(&off));
         }
     }
+    let _ = writeln!(text, "\nmedian of these medians: {}", percent(median(&medians), 2));
     text
 }
