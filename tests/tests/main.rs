@@ -1,6 +1,7 @@
 //! Whole-system tests: one binary.
 
 mod docs;
+mod edges;
 mod errors;
 mod golden;
 mod hostile;

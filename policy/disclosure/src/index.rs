@@ -80,19 +80,32 @@ pub struct Index {
     k: usize,
     /// In the order in which they were answered; a set's number is its place.
     sets: Vec<Remembered>,
-    /// By token, in order of number.
-    postings: HashMap<u32, Vec<Posting>, BuildHasherDefault<TokenHasher>>,
+    /// What rejects most candidates; one for each set.
+    heads: Vec<Head>,
+    /// The latest posting under each token: millions of short lists, so one vector holds them all.
+    latest: HashMap<u32, u32, BuildHasherDefault<TokenHasher>>,
+    postings: Vec<Posting>,
 }
 
-/// A candidate, with what rejects most of them.
+/// What a set is compared by before its sketch is looked at.
+#[derive(Clone, Copy)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
+struct Head {
+    /// Which buckets are not zero.
+    mask: u64,
+    persons: u32,
+}
+
+/// A set under a token, and the posting before it there.
 #[derive(Clone, Copy)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 struct Posting {
-    /// Which buckets are not zero.
-    mask: u64,
     set: u32,
-    persons: u32,
+    before: u32,
 }
+
+/// There is no posting before.
+const NONE: u32 = u32::MAX;
 
 /// Differing buckets, then number: the least is the nearest and among those the earliest.
 type Found = Option<(usize, u32)>;
@@ -100,7 +113,13 @@ type Found = Option<(usize, u32)>;
 impl Index {
     /// An empty index in which sets that differ in fewer than `k` persons are near: 2 to 12.
     pub fn new(k: usize) -> Self {
-        Self { k: k.max(2), sets: Vec::new(), postings: HashMap::default() }
+        Self {
+            k: k.max(2),
+            sets: Vec::new(),
+            heads: Vec::new(),
+            latest: HashMap::default(),
+            postings: Vec::new(),
+        }
     }
 
     /// How many sets are remembered.
@@ -144,36 +163,49 @@ impl Index {
         let mask = mask(sketch);
         let mut found: Found = None;
         for token in tokens(kind, sketch, self.k) {
-            for posting in self.postings.get(&token).into_iter().flatten() {
+            for number in self.under(token) {
+                let Some(head) = self.heads.get(number as usize) else { continue };
                 // They differ at least where only one is zero: too far, or farther than what was found?
-                let least = (posting.mask ^ mask).count_ones() as usize;
-                if found.is_some_and(|found| found < (least, posting.set))
-                    || !within(posting.persons, least.max(gap(posting.persons, persons)))
+                let least = (head.mask ^ mask).count_ones() as usize;
+                if found.is_some_and(|found| found < (least, number))
+                    || !within(head.persons, least.max(gap(head.persons, persons)))
                 {
                     continue;
                 }
-                let Some(set) = self.set(posting.set) else { continue };
+                let Some(set) = self.set(number) else { continue };
                 let differing = set.sketch.differing(sketch);
-                if within(posting.persons, differing) && (differing == 0 || !set.copied) {
-                    found = nearer(found, (differing, posting.set));
+                if within(head.persons, differing) && (differing == 0 || !set.copied) {
+                    found = nearer(found, (differing, number));
                 }
-                // Equal sketches share all tokens, so the first in the first list is the earliest.
-                if differing == 0 {
-                    return found;
-                }
+            }
+            // Equal sketches share all tokens, so all of them stand in the first list.
+            if found.is_some_and(|(differing, _)| differing == 0) {
+                return found;
             }
         }
         found
     }
 
+    /// The sets under a token, the latest first.
+    fn under(&self, token: u32) -> impl Iterator<Item = u32> {
+        let first = self.latest.get(&token).copied().unwrap_or(NONE);
+        let next = |at: u32| self.postings.get(at as usize);
+        std::iter::successors(next(first), move |posting| next(posting.before)).map(|p| p.set)
+    }
+
     /// Adds a set, whatever became of it. An exact repeat need not be added.
     pub(crate) fn remember(&mut self, set: Remembered) {
-        // Numbers end at four thousand million sets, of which memory ends long before.
-        let Ok(number) = u32::try_from(self.sets.len()) else { return };
-        let posting = Posting { mask: mask(&set.sketch), set: number, persons: set.persons };
-        for token in tokens(set.kind, &set.sketch, self.k) {
-            self.postings.entry(token).or_default().push(posting);
+        // Numbers end at four thousand million postings, of which memory ends long before.
+        let (Ok(number), Ok(next)) =
+            (u32::try_from(self.sets.len()), u32::try_from(self.postings.len() + 2 * self.k))
+        else {
+            return;
+        };
+        for (token, at) in tokens(set.kind, &set.sketch, self.k).zip(next - 2 * self.k as u32..) {
+            let before = self.latest.insert(token, at).unwrap_or(NONE);
+            self.postings.push(Posting { set: number, before });
         }
+        self.heads.push(Head { mask: mask(&set.sketch), persons: set.persons });
         self.sets.push(set);
     }
 
@@ -187,14 +219,14 @@ impl Index {
         while self.sets.len() > mark.0
             && let Some(set) = self.sets.pop()
         {
-            for token in tokens(set.kind, &set.sketch, self.k) {
-                let emptied = self.postings.get_mut(&token).is_some_and(|postings| {
-                    postings.pop();
-                    postings.is_empty()
-                });
-                if emptied {
-                    self.postings.remove(&token);
-                }
+            self.heads.pop();
+            // The last set has the last postings, in the order of its tokens.
+            let tokens: Vec<u32> = tokens(set.kind, &set.sketch, self.k).collect();
+            for token in tokens.into_iter().rev() {
+                match self.postings.pop() {
+                    Some(Posting { before: NONE, .. }) | None => self.latest.remove(&token),
+                    Some(Posting { before, .. }) => self.latest.insert(token, before),
+                };
             }
         }
     }

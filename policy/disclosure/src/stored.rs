@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::io::Cursor;
 
+use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
-use arrow_ipc::writer::StreamWriter;
+use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::{ArrowError, Schema};
 use sha2::{Digest, Sha256};
 
@@ -36,9 +37,12 @@ pub(crate) fn seal(
         .map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
     let fields = table.batch.schema().fields().clone();
     let schema = Schema::new_with_metadata(fields, HashMap::from([(ABOUT.to_owned(), about)]));
+    // Tables of thousands of groups are kept for as long as the data are.
+    let compressed =
+        IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
     let mut body = Vec::new();
     #[expect(clippy::disallowed_methods, reason = "what the ledger keeps has passed release")]
-    let mut writer = StreamWriter::try_new(&mut body, &schema)?;
+    let mut writer = StreamWriter::try_new_with_options(&mut body, &schema, compressed)?;
     writer.write(&table.batch)?;
     writer.finish()?;
     drop(writer);

@@ -124,9 +124,8 @@ proptest! {
 
 /// All that an index knows, comparable.
 fn inside(index: &Index) -> Vec<(u32, Vec<u32>)> {
-    let numbers = |list: &Vec<Posting>| list.iter().map(|posting| posting.set).collect();
     let mut postings: Vec<(u32, Vec<u32>)> =
-        index.postings.iter().map(|(token, list)| (*token, numbers(list))).collect();
+        index.latest.keys().map(|token| (*token, index.under(*token).collect())).collect();
     postings.sort();
 
     postings

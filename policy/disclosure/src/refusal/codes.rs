@@ -329,7 +329,7 @@ impl Code {
                 title: "Join repeats rows",
                 rule: "a table without patients is joined on its whole key, so that no patient's row is repeated",
                 remedy: "join on every column of the table's key",
-                example: "`SELECT count(*) FROM hes.apc a JOIN ref.organisation o ON a.gortreat = o.region_code`",
+                example: "`SELECT count(*) FROM hes.apc a JOIN ref.organisation o ON a.resgor = o.region_code`",
             },
             Code::CrossJoin => &Page {
                 id: "CORDON-D105",

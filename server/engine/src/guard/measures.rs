@@ -242,12 +242,12 @@ impl Guard<'_> {
         if mean && facts.constant {
             return Err(Refusal::new(Code::NotAPlainSum, "a mean of a constant is that constant"));
         }
-        if literal_is(arg, |v| v == 1.0) {
-            return self.rows(conditions, input, requests).map(Derivation::Plain);
-        }
         // SUM(CASE WHEN … THEN column END) is the column over the smaller set.
         let (value, value_facts) =
             self.case_of_a_column(core, facts, mean, &mut conditions, input)?;
+        if !mean && literal_is(&value, |v| v == 1.0) {
+            return self.rows(conditions, input, requests).map(Derivation::Plain);
+        }
         let bounds = summable(name, &value_facts)?;
         let count = if mean {
             let mut known = conditions.clone();

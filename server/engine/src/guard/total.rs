@@ -3,6 +3,9 @@
 //! After type coercion: casts give null instead of an error, integer arithmetic gives null on overflow,
 //! division by zero gives null. Types stay as they were, so that what was coerced above still fits.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;

@@ -149,3 +149,36 @@ fn i6_nothing_is_remembered_or_charged_when_the_ledger_cannot_write() {
         assert_eq!(house.ask(&near), House::new(&profile).ask(&near));
     }
 }
+
+/// Measured by hand, on an idle machine:
+/// `cargo test --release -p cordon-disclosure speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn speed_of_copied_against_drawn() {
+    use std::time::Instant;
+    let profile = &both()[0];
+    let table = |less: usize| {
+        let groups = (0..1_000).map(|n| {
+            let people = set(n, 40 + n % 60);
+            ((n as i32, 0), people.into_iter().skip(less).collect())
+        });
+        Table::by_label(groups.collect(), &[What::Persons, What::Rows])
+    };
+    let (mut drawn, mut copied) = (Vec::new(), Vec::new());
+    for _ in 0..15 {
+        let mut house = House::new(profile);
+        for (less, times) in [(0, &mut drawn), (1, &mut copied)] {
+            let table = table(less);
+            let started = Instant::now();
+            house.ask(&table);
+            times.push(started.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+    for (name, mut times) in [("drawn", drawn), ("copied from near sets", copied)] {
+        times.sort_by(f64::total_cmp);
+        eprintln!(
+            "1,000 groups {name}: median {:.1} ms, {:.1} to {:.1}",
+            times[7], times[1], times[13]
+        );
+    }
+}
