@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, anyhow};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_cast::pretty::pretty_format_batches;
 use arrow_schema::DataType;
 use cordon_engine::Answer;
 use cordon_tests::World;
+use futures::future::try_join_all;
 
 async fn asked(world: &World, sql: &str) -> Result<Answer> {
     world.ask("researcher", sql).await?.map_err(|stop| anyhow!("{sql}: {stop:?}"))
@@ -283,6 +284,25 @@ async fn i4_differences_of_near_sets_tell_nothing_in_any_measure() -> Result<()>
                 "{measure} of {of}"
             );
         }
+    }
+    Ok(())
+}
+
+/// Rows that nobody put in order come in one order all the same: it may not tell what ran first.
+#[tokio::test(flavor = "multi_thread")]
+async fn i3_rows_come_in_one_order() -> Result<()> {
+    let world = World::with_settings(1_000, |settings| settings.threads = 4).await?;
+    let sql = "WITH a AS (SELECT sex AS k, count(*) AS n FROM hes.apc GROUP BY 1), \
+               b AS (SELECT fyear AS k, count(*) AS n FROM hes.op GROUP BY 1), \
+               c AS (SELECT k, n FROM a UNION ALL SELECT k, n FROM b) \
+               SELECT DISTINCT k, n FROM c";
+    let once = asked(&world, sql).await?;
+    let columns = |answer: &Answer| -> Vec<Vec<ArrayRef>> {
+        answer.batches().iter().map(|batch| batch.columns().to_vec()).collect()
+    };
+    // Several at once, so that threads get ready in another order.
+    for again in try_join_all((0..40).map(|_| asked(&world, sql))).await? {
+        assert_eq!(columns(&once), columns(&again));
     }
     Ok(())
 }

@@ -8,3 +8,4 @@ mod hostile;
 mod people;
 mod permits;
 mod tidy;
+mod versions;

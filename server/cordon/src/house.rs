@@ -10,7 +10,7 @@ use cordon_catalogue::Catalogue;
 use cordon_disclosure::{Ledger, Secret, Timestamp};
 use cordon_engine::{Engine, EngineSettings, OptOuts};
 use cordon_state::SqliteState;
-use cordon_store::Store;
+use cordon_store::{AsOf, Store};
 use cordon_wire::{
     AgreementsInForce, Doors, FlightSettings, Identity, KeepNotes, LocalIssuer, ServeError,
     TrustedIssuer, Withdrawn, WithdrawnUnknown,
@@ -50,6 +50,7 @@ impl House {
         folder.create()?;
         let catalogue = Arc::new(Catalogue::built_in().context("the built-in catalogue")?);
         let store = open_store(folder, &catalogue).await?;
+        store.pin(&settings.as_of).await.map_err(|error| usage(format!("`as_of`: {error}")))?;
         let state = SqliteState::open(folder.state())?;
         let agreements = read_agreements(&settings, &catalogue)?;
         let own = OwnWork { state: Arc::clone(&state), agreements: agreements.clone() };
@@ -57,6 +58,7 @@ impl House {
         let limits = EngineSettings {
             own_views: Some(Arc::new(own)),
             opt_outs: Arc::clone(&opt_outs),
+            as_of: settings.as_of.clone(),
             ..settings.limits.over(folder)
         };
         let ledger: Arc<dyn Ledger> = Arc::clone(&state) as _;
@@ -188,6 +190,7 @@ pub(crate) fn local(folder: Folder, port: u16, limits: LimitsFile) -> Settings {
         flight: FlightSettings { address: ([127, 0, 0, 1], port).into(), tls: None },
         sign_in: crate::settings::SignIn { local: true, issuers: Vec::new() },
         limits,
+        as_of: AsOf::Latest,
         folder,
     }
 }

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -14,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use cordon_catalogue::TableName;
 use cordon_engine::EngineSettings;
+use cordon_store::AsOf;
 use cordon_wire::{AUDIENCE, FlightSettings, Tls, TrustedIssuer};
 use serde::Deserialize;
 
@@ -31,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) flight: FlightSettings,
     pub(crate) sign_in: SignIn,
     pub(crate) limits: LimitsFile,
+    pub(crate) as_of: AsOf,
 }
 
 /// Whose tokens are good.
@@ -53,6 +57,8 @@ struct SettingsFile {
     sign_in: SignInFile,
     #[serde(default)]
     limits: LimitsFile,
+    #[serde(default)]
+    as_of: BTreeMap<String, u64>,
 }
 
 #[derive(Deserialize)]
@@ -157,7 +163,20 @@ fn convert(file: SettingsFile, base: &Path) -> anyhow::Result<Settings> {
         flight,
         sign_in,
         limits: file.limits,
+        as_of: read_as_of(&file.as_of)?,
     })
+}
+
+/// Tables that are served at an older version than their newest.
+fn read_as_of(file: &BTreeMap<String, u64>) -> anyhow::Result<AsOf> {
+    if file.is_empty() {
+        return Ok(AsOf::Latest);
+    }
+    let table = |(name, version): (&String, &u64)| {
+        let name = name.parse::<TableName>().with_context(|| format!("`as_of`: `{name}`"))?;
+        Ok((name, *version))
+    };
+    Ok(AsOf::Versions(file.iter().map(table).collect::<anyhow::Result<_>>()?))
 }
 
 fn read_tls(file: &TlsFile, base: &Path) -> anyhow::Result<Tls> {

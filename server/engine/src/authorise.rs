@@ -144,12 +144,30 @@ struct World<'a> {
     state: &'a SessionState,
 }
 
+impl World<'_> {
+    /// A table that exists for the analyst and has this name in whatever group.
+    fn meant(&self, table: &str) -> Option<String> {
+        let granted = self.catalogue.tables().filter(|t| visible_schema(t, self.permit).is_some());
+        granted
+            .map(|t| &t.name)
+            .find(|name| near(name.name(), table) || name.name() == table)
+            .map(TableName::to_string)
+    }
+}
+
 impl ContextProvider for World<'_> {
     fn get_table_source(
         &self,
         name: TableReference,
     ) -> datafusion::common::Result<Arc<dyn TableSource>> {
-        let unknown = || DataFusionError::External(Box::new(unknown_table(&name.to_string())));
+        let unknown = || {
+            let refusal = unknown_table(&name.to_string());
+            let meant = self.meant(name.table());
+            DataFusionError::External(Box::new(match meant {
+                Some(known) => refusal.instead(format!("did you mean `{known}`?")),
+                None => refusal,
+            }))
+        };
         if name.catalog().is_some_and(|c| c != "cordon") {
             return Err(unknown());
         }

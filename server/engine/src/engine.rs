@@ -48,6 +48,8 @@ pub struct EngineSettings {
     pub opt_outs: Arc<OptOuts>,
     /// Where the analyst's own work is read from (`my.queries` and the like).
     pub own_views: Option<Arc<dyn OwnViews>>,
+    /// Which versions of the tables are asked.
+    pub as_of: AsOf,
 }
 
 /// The analyst's own work as tables under `my`.
@@ -97,6 +99,8 @@ struct Inner {
     secret: Arc<Secret>,
     settings: EngineSettings,
     state: SessionState,
+    /// For plans over released tables.
+    in_order: SessionState,
     slots: Arc<Semaphore>,
 }
 
@@ -120,6 +124,7 @@ impl Default for EngineSettings {
             concurrency: threads * 2,
             opt_outs: Arc::default(),
             own_views: None,
+            as_of: AsOf::Latest,
         }
     }
 }
@@ -154,7 +159,8 @@ impl Engine {
             .build()?;
         let state = session::state(&settings)?;
         let slots = Arc::new(Semaphore::new(settings.concurrency.max(1)));
-        let inner = Inner { catalogue, store, ledger, secret, settings, state, slots };
+        let in_order = session::in_order(&state);
+        let inner = Inner { catalogue, store, ledger, secret, settings, state, in_order, slots };
         let inner = Arc::new(inner);
         Ok(Arc::new(Self { inner, runtime: Some(runtime) }))
     }
@@ -281,7 +287,7 @@ impl Inner {
         slot: Arc<OwnedSemaphorePermit>,
         (started, cancel): (Instant, &CancellationToken),
     ) -> Result<Planned, Stop> {
-        let pinned = self.store.pin(&AsOf::Latest).await.map_err(|e| failure::store(&e))?;
+        let pinned = self.store.pin(&self.settings.as_of).await.map_err(|e| failure::store(&e))?;
         let pinned = Arc::new(pinned);
         let opt_outs = match sql.permit.opt_outs() {
             OptOutRule::Applied => self.settings.opt_outs.list(&self.store).await,
@@ -407,8 +413,12 @@ impl Inner {
                     }
                 }
                 Step::Scalar { id, plan } => {
-                    let work =
-                        execute::scalar(plan.clone(), &given, &self.state, guarded.one_row_joins);
+                    let work = execute::scalar(
+                        plan.clone(),
+                        &given,
+                        &self.in_order,
+                        guarded.one_row_joins,
+                    );
                     let value: ScalarValue = self.stoppable(work, &cancel, started).await?;
                     given.values.insert(id.clone(), value);
                 }
@@ -416,7 +426,7 @@ impl Inner {
         }
         let outer = given.fill(guarded.outer.clone()).map_err(|e| failure::engine(&e))?;
         let finishing = async {
-            Ok(execute::run(outer, &self.state, guarded.one_row_joins)
+            Ok(execute::released(outer, &self.in_order, guarded.one_row_joins)
                 .await
                 .map_err(|e| failure::over_figures(&e)))
         };

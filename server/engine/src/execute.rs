@@ -19,6 +19,7 @@ use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 
 use crate::evidence;
 use crate::guard::{Cut, Domain};
+use crate::in_order::in_order;
 use crate::released::ReleasedSource;
 
 /// Most rows of a public domain that are emitted; beyond, only groups that pass are shown.
@@ -97,12 +98,39 @@ impl Given {
     }
 }
 
-/// Optimises, plans and runs; refuses joins that cannot be stopped.
-pub(crate) async fn run(
+/// Runs a plan over released tables; its rows come in the same order every time.
+pub(crate) async fn released(
     plan: LogicalPlan,
     state: &SessionState,
     one_row_joins: bool,
 ) -> Result<Vec<RecordBatch>> {
+    let physical = in_order(planned(plan, state, one_row_joins).await?)?;
+    collected(physical, state).await
+}
+
+async fn run(
+    plan: LogicalPlan,
+    state: &SessionState,
+    one_row_joins: bool,
+) -> Result<Vec<RecordBatch>> {
+    collected(planned(plan, state, one_row_joins).await?, state).await
+}
+
+async fn collected(
+    physical: Arc<dyn ExecutionPlan>,
+    state: &SessionState,
+) -> Result<Vec<RecordBatch>> {
+    // In the order of partitions, not of who is ready first.
+    let parts = collect_partitioned(physical, state.task_ctx()).await?;
+    Ok(parts.into_iter().flatten().collect())
+}
+
+/// Optimises and plans; refuses joins that cannot be stopped.
+async fn planned(
+    plan: LogicalPlan,
+    state: &SessionState,
+    one_row_joins: bool,
+) -> Result<Arc<dyn ExecutionPlan>> {
     // Optimizing does not yield: on a thread of its own it can be left behind.
     let own = state.clone();
     let optimised = tokio::task::spawn_blocking(move || own.optimize(&plan))
@@ -110,9 +138,7 @@ pub(crate) async fn run(
         .map_err(|_| DataFusionError::Internal("a panic in the optimizer".to_owned()))??;
     let physical = state.query_planner().create_physical_plan(&optimised, state).await?;
     check_physical(&physical, one_row_joins)?;
-    // In the order of partitions, not of who is ready first.
-    let parts = collect_partitioned(physical, state.task_ctx()).await?;
-    Ok(parts.into_iter().flatten().collect())
+    Ok(physical)
 }
 
 /// Joins without an equality do not yield to cancellation: only those with at most one row may run.
@@ -247,7 +273,7 @@ pub(crate) async fn scalar(
 ) -> Result<ScalarValue> {
     let data_type =
         plan.schema().fields().first().map_or(DataType::Null, |f| f.data_type().clone());
-    let batches = run(given.fill(plan)?, state, one_row_joins).await?;
+    let batches = released(given.fill(plan)?, state, one_row_joins).await?;
     let mut rows = batches.iter().filter(|b| b.num_rows() > 0);
     match (rows.next(), rows.next()) {
         (None, _) => ScalarValue::try_from(&data_type),

@@ -18,6 +18,7 @@ mod failure;
 mod finish;
 mod functions;
 mod guard;
+mod in_order;
 mod limits;
 mod opt_outs;
 mod parse;

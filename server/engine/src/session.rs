@@ -10,6 +10,13 @@ use datafusion::prelude::SessionConfig;
 
 use crate::EngineSettings;
 
+/// The same for plans over released tables: one partition, so that rows that nobody put in order come in the same
+/// order every time. It may not tell which thread was ready first.
+pub(crate) fn in_order(state: &SessionState) -> SessionState {
+    let one = state.config().clone().with_target_partitions(1);
+    SessionStateBuilder::new_from_existing(state.clone()).with_config(one).build()
+}
+
 pub(crate) fn state(settings: &EngineSettings) -> std::io::Result<SessionState> {
     // What an earlier process spilled is nobody's any more.
     match std::fs::remove_dir_all(&settings.spill_dir) {

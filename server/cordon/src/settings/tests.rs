@@ -40,6 +40,15 @@ fn a_misspelt_key_is_named_with_its_line() {
 }
 
 #[test]
+fn older_versions_are_named_by_table() {
+    let settings = read(&format!("{SMALLEST}[as_of]\n\"hes.apc\" = 3\n")).unwrap();
+    let apc = ("hes.apc".parse().unwrap(), 3);
+    assert_eq!(settings.as_of, AsOf::Versions(BTreeMap::from([apc])));
+    assert_eq!(read(SMALLEST).unwrap().as_of, AsOf::Latest);
+    assert!(problem(&format!("{SMALLEST}[as_of]\napc = 3\n")).contains("`as_of`: `apc`"));
+}
+
+#[test]
 fn zero_is_no_limit() {
     assert!(problem(&format!("{SMALLEST}[limits]\nthreads = 0\n")).contains("nonzero"));
 }

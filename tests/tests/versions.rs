@@ -1,0 +1,33 @@
+//! A table served as it was before a load.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, anyhow};
+use arrow_array::ArrayRef;
+use cordon_store::{AsOf, Silent};
+use cordon_synthetic::Population;
+use cordon_tests::World;
+
+const QUESTION: &str = "SELECT fyear, count(*) AS episodes, count(DISTINCT pseudo_hesid) AS patients \
+                        FROM hes.apc GROUP BY fyear ORDER BY fyear";
+
+async fn told(world: &World) -> Result<Vec<Vec<ArrayRef>>> {
+    let answer = world.ask("referee", QUESTION).await?.map_err(|stop| anyhow!("{stop:?}"))?;
+    Ok(answer.batches().iter().map(|batch| batch.columns().to_vec()).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_version_answers_as_it_did() -> Result<()> {
+    let world = World::new(1_000).await?;
+    let before = told(&world).await?;
+    let table = "hes.apc".parse()?;
+    let more = Population::new(200, 7).block(world.engine.catalogue(), &table, 0)?;
+    let loaded = world.store.append(&table, std::iter::once(more), &Silent).await?;
+    let after = told(&world).await?;
+    assert_ne!(before, after, "the newest version is asked where none is named");
+    let earlier = loaded.version.checked_sub(1).context("an earlier version")?;
+    let as_of = AsOf::Versions(BTreeMap::from([(table, earlier)]));
+    let world = world.reopened(|settings| settings.as_of = as_of)?;
+    assert_eq!(told(&world).await?, before);
+    Ok(())
+}
