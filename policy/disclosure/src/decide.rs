@@ -22,6 +22,11 @@ use crate::{Measure, NoiseRule, Profile, RawCell, RowsOf, Secret, Sketch};
 /// copied stays near the truth. Never less than the threshold varies, so that there is no exact edge.
 const JITTER_PART: u64 = 10;
 
+/// Sets that differ in fewer persons are close, and up to so many more by a keyed draw: among these copied outcomes are
+/// copied again.
+const CLOSE: usize = 2;
+const CLOSE_JITTER: u64 = 4;
+
 /// Weights are whole numbers up to this, see [`crate::HashedPerson::weight`].
 const WEIGHT_UNIT: i128 = i16::MAX as i128;
 
@@ -171,7 +176,9 @@ impl<'a> Decision<'a> {
             let more = (persons.saturating_add(other) / JITTER_PART).clamp(least, most);
             near + usize::try_from(scaled(keyed, more)).unwrap_or(0)
         };
-        let found = self.index.earliest(kind, persons, &cell.sketch, reach);
+        let close =
+            CLOSE + usize::try_from(self.jitter("close", &cell.sketch, CLOSE_JITTER)).unwrap_or(0);
+        let found = self.index.earliest(kind, persons, &cell.sketch, close, reach);
         self.neighbours
             .extend(found.filter(|f| kind == Kind::PERSONS && f.differing > 0).map(|f| f.set));
         let outcome = match found {
@@ -182,8 +189,8 @@ impl<'a> Decision<'a> {
             Some(_) => Outcome::SUPPRESSED,
             None => draw(self).unwrap_or(Outcome::SUPPRESSED),
         };
-        // A copy is remembered for this very set, so that it stays, and for no other: a chain of near sets would
-        // carry one figure to a set of a single person, and end there, an exact edge.
+        // A copy is remembered for this set and close ones, so that it stays, and for no other: a chain of near sets
+        // would carry one figure to people it is not about.
         let copied = found.is_some_and(|found| found.outcome == outcome);
         let persons = u32::try_from(persons).unwrap_or(u32::MAX);
         let sketch = cell.sketch;

@@ -1,7 +1,9 @@
 //! The index: every set of people already answered in one scope, with its outcome (I4).
 //!
 //! Answers one question: which remembered set of the same kind is the earliest that is near to this one? The
-//! nearest would tell which of two a person brings a set nearer to. It does not decide
+//! nearest would tell which of two a person brings a set nearer to. Sets that are close come before those that
+//! are only near, and there copied outcomes count too: whoever knows the outcome of a set and adds one person
+//! must not see it change. Beyond, copies do not count, or chains of them would go on for ever. It does not decide
 //! what follows from that, and stores nothing durably: [`Index::bytes_since`] is what a store keeps.
 //!
 //! # How every near set is found
@@ -58,7 +60,7 @@ pub(crate) struct Remembered {
     pub(crate) persons: u32,
     pub(crate) sketch: Sketch,
     pub(crate) outcome: Outcome,
-    /// The outcome of a near set: found again for this very set, and for no other.
+    /// The outcome of a near set: found again for this very set and for close ones, and for no other.
     pub(crate) copied: bool,
 }
 
@@ -108,9 +110,18 @@ struct Posting {
 /// There is no posting before.
 const NONE: u32 = u32::MAX;
 
-/// Whether it is another set, its number, in how many buckets it differs: the least is the same set, else the
-/// earliest.
-type Found = Option<(bool, u32, usize)>;
+/// How near, number, in how many buckets it differs: the least is the same set, else the earliest next to it, else the
+/// earliest close one, else the earliest near one.
+type Found = Option<(Nearness, u32, usize)>;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Nearness {
+    Same,
+    /// One bucket apart.
+    Next,
+    Close,
+    Near,
+}
 
 impl Index {
     /// An empty index in which sets that differ in fewer than `k` persons are near: 2 to 12.
@@ -134,7 +145,8 @@ impl Index {
         self.sets.is_empty()
     }
 
-    /// The same set of the kind if it was answered, else the earliest near one.
+    /// The same set of the kind if it was answered, else the earliest that differs in one bucket, else the earliest
+    /// that differs in fewer than `close`, else the earliest near one that is no copy.
     ///
     /// Every set that differs in fewer than k buckets, and in number of persons by fewer than k, is found.
     /// `reach` says for a candidate's number of persons how many differing buckets, or persons, are too
@@ -144,13 +156,14 @@ impl Index {
         kind: Kind,
         persons: u64,
         sketch: &Sketch,
+        close: usize,
         reach: impl Fn(u64) -> usize,
     ) -> Option<Near> {
         let persons = saturated(persons);
         let within = |candidate: u32, differing: usize| {
             differing < self.k || (differing < FARTHEST && differing < reach(u64::from(candidate)))
         };
-        let (_, set, differing) = self.by_tokens(kind, persons, sketch, &within)?;
+        let (_, set, differing) = self.by_tokens(kind, (persons, sketch), close, &within)?;
         Some(Near { outcome: self.set(set)?.outcome, differing, set })
     }
 
@@ -158,8 +171,8 @@ impl Index {
     fn by_tokens(
         &self,
         kind: Kind,
-        persons: u32,
-        sketch: &Sketch,
+        (persons, sketch): (u32, &Sketch),
+        close: usize,
         within: &impl Fn(u32, usize) -> bool,
     ) -> Found {
         let mask = mask(sketch);
@@ -169,20 +182,27 @@ impl Index {
                 let Some(head) = self.heads.get(number as usize) else { continue };
                 // They differ at least where only one is zero.
                 let least = (head.mask ^ mask).count_ones() as usize;
-                if found.is_some_and(|found| found < (least > 0, number, 0))
+                let nearness = |differing: usize| match differing {
+                    0 => Nearness::Same,
+                    1 => Nearness::Next,
+                    some if some < close => Nearness::Close,
+                    _ => Nearness::Near,
+                };
+                if found.is_some_and(|found| found < (nearness(least), number, 0))
                     || !within(head.persons, least.max(gap(head.persons, persons)))
                 {
                     continue;
                 }
                 let Some(set) = self.set(number) else { continue };
                 let differing = set.sketch.differing(sketch);
-                if within(head.persons, differing) && (differing == 0 || !set.copied) {
-                    let near = (differing > 0, number, differing);
+                let nearness = nearness(differing);
+                if within(head.persons, differing) && (nearness < Nearness::Near || !set.copied) {
+                    let near = (nearness, number, differing);
                     found = Some(found.map_or(near, |found| found.min(near)));
                 }
             }
             // Equal sketches share all tokens, so all of them stand in the first list.
-            if found.is_some_and(|(other, ..)| !other) {
+            if found.is_some_and(|(nearness, ..)| nearness == Nearness::Same) {
                 return found;
             }
         }

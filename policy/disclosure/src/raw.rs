@@ -230,9 +230,11 @@ fn common(decimals: Option<u8>) -> i128 {
 }
 
 /// How many limits are looked at, beside the one that everybody reaches.
-const LIMITS: usize = 3;
+const LIMITS: usize = 4;
 
-/// The largest limits that T people reach by more than half, and the least, which all do who contribute.
+/// The largest limits that more than half of T people reach by more than half, and the least, which all do who
+/// contribute. Sets of fewer than T are asked too: that they were not enough is then remembered, and holds for
+/// the set with one person more. Half of them never are.
 fn heavy(
     parts: &[Part],
     weights: &[i16],
@@ -248,7 +250,7 @@ fn heavy(
     let mut people = 0;
     let enough = reached.iter().rev().filter_map(|(limit, more)| {
         people += more;
-        (people >= rank).then_some(*limit)
+        (people > rank / 2).then_some(*limit)
     });
     let mut limits: Vec<u128> = enough.take(LIMITS).collect();
     let least = reached.keys().next().copied();

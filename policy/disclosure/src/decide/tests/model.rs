@@ -294,8 +294,14 @@ impl Model {
                     gap.max(apart) < k + more
                 }
             };
-            if best.is_none_or(|(least, _)| apart == 0 && least > 0)
-                && (apart == 0 || !earlier.copied)
+            let close = 2 + self.keyed("close", &set, 4) as usize;
+            let rank = |apart: usize| match apart {
+                0 | 1 => apart,
+                some if some < close => 2,
+                _ => 3,
+            };
+            if best.is_none_or(|(least, _)| rank(apart) < rank(least))
+                && (rank(apart) < 3 || !earlier.copied)
                 && near()
                 && !set.found_by(k).is_disjoint(&earlier.set.found_by(k))
             {
@@ -390,7 +396,7 @@ impl Model {
     }
 
     /// Limited to the largest power of two that a set of people reaches by more than half whose number may be
-    /// told: the first three that T do, and the one that all do.
+    /// told: the first four that more than half of T do, and the one that all do.
     fn total(&mut self, set: &Set, everybody: usize, persons: i128, decimals: u8) -> Outcome {
         let mut limits: Vec<(i128, i128)> =
             set.members.values().map(|m| scale(m.contribution.abs(), decimals)).collect();
@@ -401,7 +407,7 @@ impl Model {
             |limit: &(i128, i128)| set.members.values().filter(|m| more(*limit, m)).count();
         let threshold = self.profile.threshold() as usize;
         let mut tried: Vec<_> =
-            limits.iter().copied().filter(|limit| reached(limit) >= threshold).take(3).collect();
+            limits.iter().copied().filter(|limit| reached(limit) > threshold / 2).take(4).collect();
         let last = *limits.last().unwrap();
         if tried.last() != Some(&last) {
             tried.push(last);

@@ -245,6 +245,31 @@ fn i4_one_person_does_not_choose_between_two_neighbours() {
     }
 }
 
+/// Whoever found a set that still receives the outcome of an answered one sees nothing by adding one person.
+#[test]
+fn i4_one_person_more_than_a_known_copy_changes_nothing() {
+    let profile = &both()[0];
+    let mut copies = 0;
+    for n in 0..40 {
+        let more = |more: i64| everybody(n * 1_000..n * 1_000 + 60 + more);
+        for what in [What::Persons, What::Rows] {
+            let mut house = House::new(profile);
+            let earlier = house.one(&more(0), what);
+            house.one(&more(21), what);
+            for known in 5..20 {
+                let told = house.one(&more(known), what);
+                if told == earlier {
+                    copies += 1;
+                    let mut another = more(known);
+                    another.extend(everybody(n * 1_000 + 500..n * 1_000 + 501));
+                    assert_eq!(house.one(&another, what), told, "{known} and one more");
+                }
+            }
+        }
+    }
+    assert!(copies > 300, "{copies}");
+}
+
 /// Who contributes nothing to a total makes no other set of those who do.
 #[test]
 fn i3_zeros_do_not_draw_anew() {
@@ -259,6 +284,27 @@ fn i3_zeros_do_not_draw_anew() {
             figures.insert(house.one(&people, What::Total).0);
         }
         assert_eq!(figures.len(), 1, "{figures:?}");
+    }
+}
+
+/// The limit with nine heavy contributors was told; with a tenth it stays.
+#[test]
+fn i4_a_tenth_heavy_contributor_does_not_move_a_known_limit() {
+    let profile = &both()[0];
+    for n in 0..60 {
+        let with = |heavy: i64, pad: i64| {
+            let of = |from: i64, number: i64, value: i128| {
+                (n * 1_000 + from..n * 1_000 + from + number)
+                    .map(move |person| (person, Part { rows: 1, value: Some(value) }))
+            };
+            of(0, heavy, 6_400).chain(of(100 + pad * 40, 30, 100)).collect::<People>()
+        };
+        for known in [9, 10] {
+            let mut house = House::new(profile);
+            let wide = |told: (Option<i128>, Option<f64>)| told.1.unwrap() > 2_000.0;
+            let before = wide(house.one(&with(known, 0), What::Total));
+            assert_eq!(wide(house.one(&with(19 - known, 1), What::Total)), before, "{known} known");
+        }
     }
 }
 

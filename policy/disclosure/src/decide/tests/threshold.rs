@@ -1,7 +1,7 @@
 //! I2: what a shown figure rests on.
 //!
 //! A number of persons is drawn only from max(T, k) of them or more. Where fewer are asked for, but more than
-//! half of k, it may stand as the copy of what was drawn for an earlier set that differs in about k at most.
+//! half of k, it may stand as the copy of what was shown of an earlier set that is near.
 //! Rows and totals follow what is said of their persons.
 
 use std::collections::BTreeSet;
@@ -11,14 +11,16 @@ use proptest::prelude::*;
 use super::world::{
     House, Key, Line, Step, Table, What, any_history, any_variant, both, everybody, variant,
 };
-use crate::Profile;
+use crate::{Profile, Protection};
 
 const MEASURES: [What; 3] = [What::Persons, What::Rows, What::Total];
 
-/// Every shown cell of fewer than T persons is the answer to an earlier and larger set that is near.
+/// Every shown cell of fewer than T persons is the answer to an earlier set that is near.
 fn rests_on_enough(profile: &Profile, history: Vec<Step>) -> Result<(), TestCaseError> {
     let mut house = House::new(profile);
     let (least, k) = (profile.threshold() as usize, profile.separation().unwrap());
+    let Protection::Noise(rule) = profile.protection() else { panic!("no noise") };
+    let (floor, most) = (rule.threshold_jitter as usize, rule.separation_jitter);
     let mut shown: Vec<BTreeSet<i64>> = Vec::new();
     for step in history {
         let Step::Ask(mut table) = step else { continue };
@@ -37,13 +39,12 @@ fn rests_on_enough(profile: &Profile, history: Vec<Step>) -> Result<(), TestCase
             let near = |other: &BTreeSet<i64>| {
                 // One person less and another more may look like one that changed.
                 let apart = people.difference(other).count().max(other.difference(&people).count());
-                apart < k + (people.len() + other.len()) / 10
+                apart < k + ((people.len() + other.len()) / 10).max(floor).min(most)
             };
-            if people.len() >= least.max(k) {
-                shown.push(people);
-            } else {
+            if people.len() < least.max(k) {
                 prop_assert!(people.len() > k / 2 && shown.iter().any(near), "{key:?}");
             }
+            shown.push(people);
         }
     }
     Ok(())
