@@ -14,18 +14,16 @@ use std::sync::{Arc, LazyLock};
 
 use crate::index::{Index, Kind, Outcome, Remembered};
 use crate::noise::{Noise, Row};
+use crate::raw::{Heavy, MOST_DECIMALS, mean_square};
 use crate::rules::{Step, fits};
 use crate::{Measure, NoiseRule, Profile, RawCell, RowsOf, Secret, Sketch};
 
-/// Sets may be taken for others by one more person beyond k for so many persons in both together: what is
-/// copied stays near the truth.
+/// How far beyond k sets may be taken for others grows by one person for so many in both together: what is
+/// copied stays near the truth. Never less than the threshold varies, so that there is no exact edge.
 const JITTER_PART: u64 = 10;
 
 /// Weights are whole numbers up to this, see [`crate::HashedPerson::weight`].
 const WEIGHT_UNIT: i128 = i16::MAX as i128;
-
-/// How far the clip may be lowered before it is taken up to a power of two: by 2^-0.25, a sixth.
-const SCALE_JITTER: f64 = 0.25;
 
 /// Most steps of noise to either side that a table is computed for.
 const WIDEST: f64 = 500.0;
@@ -84,7 +82,7 @@ impl<'a> Decision<'a> {
             return *outcome;
         }
         let people = cell.of_people();
-        let outcome = self.cell(Kind::PERSONS, &people, |decision| {
+        let outcome = self.cell(Kind::PERSONS, people.persons, &people, |decision| {
             let jitter =
                 decision.jitter("threshold", &people.people, decision.rule.threshold_jitter);
             let least = decision.profile.threshold.saturating_add(jitter);
@@ -101,28 +99,52 @@ impl<'a> Decision<'a> {
 
     /// The outcome of one figure, given the outcome of the people behind it.
     pub(crate) fn figure(&mut self, measure: Measure, cell: &RawCell, people: Outcome) -> Outcome {
-        let kind = Kind::of(measure);
-        if kind == Kind::PERSONS {
-            return people;
-        }
-        let open = self.drawn.contains(&cell.people) || self.stands_clear(people);
-        self.cell(kind, cell, |decision| {
-            let persons = u64::try_from(people.figure?).ok()?;
-            // Their number may be that of a near set: what is drawn rests on T of their own (I2). Where that
-            // could fail, nothing was drawn of the near set either.
-            if !open || cell.persons < decision.profile.threshold {
-                return None;
+        let persons = people.figure.and_then(|persons| u64::try_from(persons).ok());
+        // Their number may be that of a near set: what is drawn rests on T of their own (I2). Where that could
+        // fail, nothing was drawn of the near set either.
+        let clear = self.stands_clear(people) && cell.persons >= self.profile.threshold;
+        match measure {
+            Measure::Persons => people,
+            Measure::Rows => {
+                let drawn =
+                    self.drawn.contains(&cell.people) && cell.persons >= self.profile.threshold;
+                let open = persons.filter(|_| drawn || clear);
+                self.cell(Kind::ROWS, cell.persons, cell, |decision| {
+                    open.map(|persons| decision.count(cell, Some(persons)))
+                })
             }
-            Some(match measure {
-                Measure::Persons | Measure::Rows => decision.count(cell, Some(persons)),
-                Measure::Total { decimals } => decision.total(cell, persons, decimals)?,
-            })
-        })
+            Measure::Total { decimals } => {
+                let open = persons.filter(|_| clear);
+                let outcome = if self.many_enough(cell) {
+                    self.cell(Kind::TOTAL, cell.contributors, cell, |decision| {
+                        decision.total(cell, open?, decimals)
+                    })
+                } else {
+                    open.map_or(Outcome::SUPPRESSED, |_| self.nothing())
+                };
+                outcome.in_digits(decimals)
+            }
+        }
+    }
+
+    /// Whether as many contribute something to a total that it could be more than nothing: about half of k
+    /// persons, by a keyed draw.
+    fn many_enough(&self, cell: &RawCell) -> bool {
+        let half = self.rule.separation as u64 / 2;
+        cell.contributors > half + self.jitter("few", &cell.sketch, half / 2)
+    }
+
+    /// A total to which too few contribute: shown as 0, so that nobody can tell nobody from a few.
+    fn nothing(&self) -> Outcome {
+        let base = self.profile.rounding as f64;
+        let spread = (self.rule.variance + base * base / 12.0).sqrt() as f32;
+        Outcome { figure: Some(0), spread }
     }
 
     /// Whether a new measure may be drawn of people whose number was told before: only where that number, by
     /// two standard errors, is T + k or more. It may be the number of a near set, and then all sets near to it
-    /// get the same "yes" or "no", and a "yes" is about T persons of their own.
+    /// get the same "yes" or "no", and a "yes" is about T persons of their own. Totals are shown by this alone,
+    /// also where the number is told in the same table: else they would tell that it was copied.
     fn stands_clear(&self, people: Outcome) -> bool {
         let least = self.profile.threshold as f64 + self.rule.separation as f64;
         #[expect(clippy::cast_precision_loss, reason = "numbers of persons are far below 2^52")]
@@ -134,33 +156,36 @@ impl<'a> Decision<'a> {
     fn cell(
         &mut self,
         kind: Kind,
+        persons: u64,
         cell: &RawCell,
         draw: impl FnOnce(&mut Self) -> Option<Outcome>,
     ) -> Outcome {
-        if cell.persons == 0 {
+        if persons == 0 {
             return Outcome::SUPPRESSED;
         }
         let near = self.rule.separation;
-        let more = self.jitter("separation", &cell.sketch, self.rule.separation_jitter as u64);
-        let far = near + usize::try_from(more).unwrap_or(0);
-        // Small sets may be taken for others only as far as that changes them by little.
+        let most = self.rule.separation_jitter as u64;
+        let least = self.rule.threshold_jitter.min(most);
+        let keyed = self.secret.uniform("separation", &[&cell.sketch.key()]);
         let reach = |other: u64| {
-            let together = cell.persons.saturating_add(other) / JITTER_PART;
-            far.min(near.saturating_add(usize::try_from(together).unwrap_or(usize::MAX)))
+            let more = (persons.saturating_add(other) / JITTER_PART).clamp(least, most);
+            near + usize::try_from(scaled(keyed, more)).unwrap_or(0)
         };
-        let found = self.index.nearest(kind, cell.persons, &cell.sketch, reach);
+        let found = self.index.earliest(kind, persons, &cell.sketch, reach);
         self.neighbours
             .extend(found.filter(|f| kind == Kind::PERSONS && f.differing > 0).map(|f| f.set));
         let outcome = match found {
             Some(found) if found.differing == 0 => return found.outcome,
-            Some(found) if found.outcome.figure.is_none() || self.may_copy(cell) => found.outcome,
+            Some(found) if found.outcome.figure.is_none() || self.may_copy(kind, cell) => {
+                found.outcome
+            }
             Some(_) => Outcome::SUPPRESSED,
             None => draw(self).unwrap_or(Outcome::SUPPRESSED),
         };
         // A copy is remembered for this very set, so that it stays, and for no other: a chain of near sets would
         // carry one figure to a set of a single person, and end there, an exact edge.
         let copied = found.is_some_and(|found| found.outcome == outcome);
-        let persons = u32::try_from(cell.persons).unwrap_or(u32::MAX);
+        let persons = u32::try_from(persons).unwrap_or(u32::MAX);
         let sketch = cell.sketch;
         self.index.remember(Remembered { kind, persons, sketch, outcome, copied });
         outcome
@@ -168,9 +193,10 @@ impl<'a> Decision<'a> {
 
     /// Whether a set is large enough to receive the figure of a near one: about half of k persons or more,
     /// by a keyed draw, so that nobody can tell nobody from one.
-    fn may_copy(&self, cell: &RawCell) -> bool {
+    fn may_copy(&self, kind: Kind, cell: &RawCell) -> bool {
         let half = self.rule.separation as u64 / 2;
-        cell.persons > half + self.jitter("copy", &cell.people, half / 2)
+        // Of totals see `many_enough`.
+        kind == Kind::TOTAL || cell.persons > half + self.jitter("copy", &cell.people, half / 2)
     }
 
     /// Base rows, given the released number of persons behind them, or those persons: the plain base.
@@ -184,25 +210,38 @@ impl<'a> Decision<'a> {
         let shown = figure.unwrap_or(base);
         let persons = float(behind.unwrap_or(u64::try_from(shown).unwrap_or_default()));
         let (row, grain) = self.row(persons);
-        let parts = persons * self.mean_square(cell);
+        let parts = persons * self.evenness(cell, cell.mean_square());
         Outcome { figure, spread: self.spread(parts, &row, grain, 1.0) }
     }
 
-    /// A total: noise and rounding scale with the clip (I8), and what each person adds to the noise with what
-    /// each contributes.
+    /// A total: everybody's part is limited to the largest power of two that enough people reach by more than
+    /// half. Noise and rounding scale with that limit (I8), and what each person adds to the noise with what
+    /// each contributes. In the digits of all totals, its error in whole units.
     fn total(&mut self, cell: &RawCell, persons: u64, decimals: u8) -> Option<Outcome> {
-        let softened = self.softened(cell);
-        let scale = Step::scaled(1, softened, decimals)?;
-        let parts = float(persons) * self.mean_square(cell);
-        let (row, grain) = self.row(parts / (scale.size() * scale.size()));
+        let Some(heavy) = cell.heavy.iter().find(|heavy| self.enough(heavy)) else {
+            return Some(self.nothing());
+        };
+        let unit = libm::exp10(f64::from(decimals));
+        let scale = Step::scaled(1, heavy.limit, decimals)?;
+        let size = scale.size() / unit;
+        let square = mean_square(heavy.squares, heavy.limit, cell.persons) / (unit * unit);
+        let parts = float(persons) * self.evenness(cell, square);
+        let (row, grain) = self.row(parts / (size * size));
         let noise = self.cell_noise(cell, &row, grain);
-        let figure = cell
-            .clipped
-            .checked_add(self.weights(cell.weighted))?
+        let figure = heavy
+            .limited
+            .checked_add(self.weights(heavy.weighted))?
             .checked_add(scale.times(noise)?)?;
-        let figure = Step::scaled(self.profile.rounding, softened, decimals)?.nearest(figure);
+        let figure = Step::scaled(self.profile.rounding, heavy.limit, decimals)?.nearest(figure);
         let figure = figure.filter(|figure| fits(Measure::Total { decimals }, *figure));
-        Some(Outcome { figure, spread: self.spread(parts, &row, grain, scale.size()) })
+        let common = 10_i128.pow(u32::from(MOST_DECIMALS.saturating_sub(decimals)));
+        let figure = figure.and_then(|figure| figure.checked_mul(common));
+        Some(Outcome { figure, spread: self.spread(parts, &row, grain, size) })
+    }
+
+    /// Whether so many people have a large part of a total: asked as their number is.
+    fn enough(&mut self, heavy: &Heavy) -> bool {
+        self.people(&heavy.of_people()).figure.is_some()
     }
 
     /// Noise of a cell in units of its scale.
@@ -211,12 +250,9 @@ impl<'a> Decision<'a> {
         draw.saturating_mul(i64::from(grain))
     }
 
-    /// The mean square of what each person contributes, in the figure's fixed point, to the nearest half
-    /// power of two by a keyed draw: it goes into what is told of a figure, so it must have no exact edge.
-    fn mean_square(&self, cell: &RawCell) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a spread needs few digits")]
-        let clip = cell.clip as f64;
-        let exact = clip * clip * cell.mean_square();
+    /// A mean square of what each person contributes, to the nearest half power of two by a keyed draw: it
+    /// goes into what is told of a figure, so it must have no exact edge.
+    fn evenness(&self, cell: &RawCell, exact: f64) -> f64 {
         if exact <= 0.0 {
             return 0.0;
         }
@@ -259,38 +295,44 @@ impl<'a> Decision<'a> {
         (self.rule.weights * parts + scale * scale * (variance + rounding)).sqrt() as f32
     }
 
-    /// The clip, lowered by a keyed draw of at most a sixth before it is taken up to a power of two, so that
-    /// the scale has no exact edge. Powers of two themselves keep their scale.
-    fn softened(&self, cell: &RawCell) -> u128 {
-        let draw = self.secret.uniform("scale", &[&cell.sketch.key()]);
-        let part = libm::exp2(-SCALE_JITTER * (draw >> 11) as f64 / (1u64 << 53) as f64);
-        const FINE: u128 = 1 << 16;
-        let part = u128::from(whole(part * FINE as f64));
-        cell.clip.checked_mul(part).map_or(cell.clip, |c| c.div_ceil(FINE))
-    }
-
     /// A keyed draw from 0..=most, by a set of people.
     fn jitter(&self, purpose: &str, sketch: &Sketch, most: u64) -> u64 {
-        let draw = self.secret.uniform(purpose, &[&sketch.key()]);
-        u64::try_from((u128::from(draw) * u128::from(most + 1)) >> 64).unwrap_or(most)
+        scaled(self.secret.uniform(purpose, &[&sketch.key()]), most)
     }
 }
 
+/// A uniform draw as one from 0..=most.
+fn scaled(draw: u64, most: u64) -> u64 {
+    u64::try_from((u128::from(draw) * u128::from(most + 1)) >> 64).unwrap_or(most)
+}
+
 impl Kind {
-    /// One kind for each measure; totals by their digits.
+    /// One kind for each measure; all totals are one.
     pub(crate) fn of(measure: Measure) -> Self {
         match measure {
             Measure::Persons => Self::PERSONS,
-            Measure::Rows => Self(1),
-            Measure::Total { decimals } => Self(decimals.saturating_add(2)),
+            Measure::Rows => Self::ROWS,
+            Measure::Total { .. } => Self::TOTAL,
         }
     }
 
     pub(crate) const PERSONS: Self = Self(0);
+    const ROWS: Self = Self(1);
+    const TOTAL: Self = Self(2);
 }
 
 impl Outcome {
     pub(crate) const SUPPRESSED: Self = Self { figure: None, spread: 0.0 };
+
+    /// A total in the digits that were asked for.
+    fn in_digits(self, decimals: u8) -> Self {
+        let common = 10_i128.pow(u32::from(MOST_DECIMALS.saturating_sub(decimals)));
+        let half = common / 2;
+        Self {
+            figure: self.figure.map(|f| (f.saturating_add(half * f.signum())) / common),
+            spread: self.spread * libm::exp10f(f32::from(decimals)),
+        }
+    }
 }
 
 /// Variances on a grid of sixteen steps to a doubling, so that few tables are ever computed.

@@ -1,6 +1,7 @@
 //! The index: every set of people already answered in one scope, with its outcome (I4).
 //!
-//! Answers one question: which remembered set of the same kind is nearest to this one? It does not decide
+//! Answers one question: which remembered set of the same kind is the earliest that is near to this one? The
+//! nearest would tell which of two a person brings a set nearer to. It does not decide
 //! what follows from that, and stores nothing durably: [`Index::bytes_since`] is what a store keeps.
 //!
 //! # How every near set is found
@@ -35,7 +36,7 @@ pub use bytes::DamagedIndex;
 /// Nothing that differs by this much is near, however far a caller's reach: spares asking for it.
 const FARTHEST: usize = BUCKETS / 2;
 
-/// What kind of measure: 0 persons, 1 rows, 2 + decimals totals. Near sets of other kinds are ignored.
+/// What kind of measure: 0 persons, 1 rows, 2 totals. Near sets of other kinds are ignored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Kind(pub(crate) u8);
 
@@ -61,7 +62,7 @@ pub(crate) struct Remembered {
     pub(crate) copied: bool,
 }
 
-/// The answered set that is nearest to another.
+/// An answered set that is near to another.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Near {
     pub(crate) outcome: Outcome,
@@ -107,8 +108,9 @@ struct Posting {
 /// There is no posting before.
 const NONE: u32 = u32::MAX;
 
-/// Differing buckets, then number: the least is the nearest and among those the earliest.
-type Found = Option<(usize, u32)>;
+/// Whether it is another set, its number, in how many buckets it differs: the least is the same set, else the
+/// earliest.
+type Found = Option<(bool, u32, usize)>;
 
 impl Index {
     /// An empty index in which sets that differ in fewer than `k` persons are near: 2 to 12.
@@ -132,12 +134,12 @@ impl Index {
         self.sets.is_empty()
     }
 
-    /// The nearest answered set of the kind: fewest differing buckets, then the earliest.
+    /// The same set of the kind if it was answered, else the earliest near one.
     ///
     /// Every set that differs in fewer than k buckets, and in number of persons by fewer than k, is found.
     /// `reach` says for a candidate's number of persons how many differing buckets, or persons, are too
     /// many. Where it is more than k, a candidate that happens to be found counts too; less it cannot be.
-    pub(crate) fn nearest(
+    pub(crate) fn earliest(
         &self,
         kind: Kind,
         persons: u64,
@@ -148,11 +150,11 @@ impl Index {
         let within = |candidate: u32, differing: usize| {
             differing < self.k || (differing < FARTHEST && differing < reach(u64::from(candidate)))
         };
-        let (differing, set) = self.by_tokens(kind, persons, sketch, &within)?;
+        let (_, set, differing) = self.by_tokens(kind, persons, sketch, &within)?;
         Some(Near { outcome: self.set(set)?.outcome, differing, set })
     }
 
-    /// The nearest of the sets that share a token among the first k.
+    /// The earliest of the near sets that share a token among the first k.
     fn by_tokens(
         &self,
         kind: Kind,
@@ -165,9 +167,9 @@ impl Index {
         for token in tokens(kind, sketch, self.k) {
             for number in self.under(token) {
                 let Some(head) = self.heads.get(number as usize) else { continue };
-                // They differ at least where only one is zero: too far, or farther than what was found?
+                // They differ at least where only one is zero.
                 let least = (head.mask ^ mask).count_ones() as usize;
-                if found.is_some_and(|found| found < (least, number))
+                if found.is_some_and(|found| found < (least > 0, number, 0))
                     || !within(head.persons, least.max(gap(head.persons, persons)))
                 {
                     continue;
@@ -175,11 +177,12 @@ impl Index {
                 let Some(set) = self.set(number) else { continue };
                 let differing = set.sketch.differing(sketch);
                 if within(head.persons, differing) && (differing == 0 || !set.copied) {
-                    found = nearer(found, (differing, number));
+                    let near = (differing > 0, number, differing);
+                    found = Some(found.map_or(near, |found| found.min(near)));
                 }
             }
             // Equal sketches share all tokens, so all of them stand in the first list.
-            if found.is_some_and(|(differing, _)| differing == 0) {
+            if found.is_some_and(|(other, ..)| !other) {
                 return found;
             }
         }
@@ -254,10 +257,6 @@ fn tokens(kind: Kind, sketch: &Sketch, k: usize) -> impl Iterator<Item = u32> {
 /// Which buckets are not zero.
 fn mask(sketch: &Sketch) -> u64 {
     sketch.sums.iter().rev().fold(0, |mask, value| mask << 1 | u64::from(*value != 0))
-}
-
-fn nearer(found: Found, other: (usize, u32)) -> Found {
-    Some(found.map_or(other, |found| found.min(other)))
 }
 
 /// By how much two numbers of persons differ.

@@ -117,6 +117,13 @@ pub trait Ledger: Send + Sync {
         decide: &mut Decide<'_>,
     ) -> Result<Option<Recorded>, LedgerError>;
 
+    /// Charges an agreement for a question that was run and not answered: how long it ran, or that it ended at a
+    /// limit, was an answer too.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    fn charge(&self, question: &Question, charge: Charge) -> Result<(), LedgerError>;
+
     /// Whether this very question was answered before, and what its agreement has been charged.
     ///
     /// # Errors

@@ -38,10 +38,12 @@ pub use ledger::{
 };
 pub use meter::Charge;
 pub use profile::{Clip, NoiseRule, Profile, ProfileError, Protection, ZeroRule};
-pub use raw::{Measure, Question, RawAggregates, RawCell, RawError, RawMeasure, RowsOf};
+pub use raw::{
+    Heavy, Measure, Part, Question, RawAggregates, RawCell, RawError, RawMeasure, RowsOf, limit_of,
+};
 pub use refusal::{Code, Family, Page, Place, Refusal};
 pub use release::{
     CellStatus, Metered, Outcome, ReleaseError, ReleasedMeasure, ReleasedTable, error_column,
-    release, spent,
+    most_charged, release, spent,
 };
 pub use sketch::Sketch;

@@ -3,12 +3,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow_array::RecordBatch;
 
 use crate::groups::Groups;
-use crate::{Fingerprint, Profile, Scope, Sketch};
+use crate::{Fingerprint, PeopleKey, Profile, Scope, Sketch};
 
 /// Who asked what, as the ledger records it. The rules travel with the figures: they came with the
 /// permit, so nobody can pair one agreement's figures with another agreement's rules.
@@ -24,6 +25,8 @@ pub struct Question {
     pub scope: Scope,
     /// Digest of the inner plan, the permit and the pinned versions: the same question again.
     pub fingerprint: Fingerprint,
+    /// Figure columns times grouping sets: what the text can be charged for at most.
+    pub tables: u64,
 }
 
 /// What a figure measures: one of the few canonical measures; all others are derived from released ones.
@@ -42,7 +45,7 @@ pub enum Measure {
 
 /// One figure of one group with its evidence. All in fixed point, so that neither row order nor
 /// partitions change a bit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawCell {
     /// The exact figure (persons, rows, or the total in fixed point).
     pub figure: i128,
@@ -68,11 +71,101 @@ pub struct RawCell {
     pub squares: i128,
     /// Who contributes: each person once, with a contribution of 1.
     pub people: Sketch,
-    /// Who contributes how much, before the clip.
+    /// Who contributes how much, before the clip. Whoever contributes 0 to a total is not in it: pads of zeros
+    /// would make another set of the same people.
     pub sketch: Sketch,
+    /// How many people are in `sketch`.
+    pub contributors: u64,
+    /// What a total may be limited to, the largest first; empty for counts.
+    pub heavy: Vec<Heavy>,
+}
+
+/// A power of two to which everybody's part of a total may be limited, and the people whose part is more than
+/// half of it. Whether these are enough is decided as for any set of people, so that the limit tells of them
+/// no more than their number would.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heavy {
+    /// The limit, in the figure's fixed point ([`limit_of`]).
+    pub limit: u128,
+    /// How many people contribute more than half of it.
+    pub persons: u64,
+    /// Their weights added up.
+    pub weight: i64,
+    /// Who they are.
+    pub people: Sketch,
+    /// The figure with everybody's part limited.
+    pub limited: i128,
+    /// The limited parts, each times its person's weight, added up.
+    pub weighted: i128,
+    /// As [`RawCell::squares`], of the limited parts in terms of the limit.
+    pub squares: i128,
+}
+
+impl Heavy {
+    /// The number of these people, as a cell of its own.
+    pub(crate) fn of_people(&self) -> RawCell {
+        let Self { persons, weight, people, .. } = *self;
+        RawCell { persons, weight, people, ..RawCell::default() }.of_people()
+    }
+}
+
+/// One person's whole contribution to a cell, in the figure's fixed point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The person.
+    pub person: i64,
+    /// What it contributes.
+    pub contribution: i128,
 }
 
 impl RawCell {
+    /// The evidence of one cell from each person's part of it; `decimals` are those of a total, none for a count.
+    /// No order of the parts changes a bit. `threshold` is T of the profile.
+    pub fn of_parts(parts: &[Part], threshold: u64, decimals: Option<u8>, key: &PeopleKey) -> Self {
+        let figure = parts.iter().fold(0i128, |sum, p| sum.saturating_add(p.contribution));
+        let mut sizes: Vec<u128> = parts.iter().map(|p| p.contribution.unsigned_abs()).collect();
+        let rank = usize::try_from(threshold).unwrap_or(usize::MAX);
+        let mut nth = |n: usize| {
+            let place = n.checked_sub(1).filter(|place| *place < sizes.len())?;
+            let (_, value, _) = sizes.select_nth_unstable_by(place, |a, b| b.cmp(a));
+            Some(*value)
+        };
+        let (largest, second) = (nth(1).unwrap_or(0), nth(2).unwrap_or(0));
+        let clip = nth(rank).unwrap_or(0);
+        let share = figure.saturating_abs() / i128::from(threshold).max(1);
+        let most = i128::try_from(clip).unwrap_or(i128::MAX).max(share);
+        let mut cell =
+            Self { figure, persons: parts.len() as u64, largest, second, clip, ..Self::default() };
+        let mut weights = Vec::with_capacity(if decimals.is_some() { parts.len() } else { 0 });
+        let mut all = Heavy::default();
+        for part in parts {
+            let person = key.person(part.person);
+            let weight = i64::from(person.weight);
+            let clipped = limited(part.contribution, clip);
+            cell.clipped = cell.clipped.saturating_add(clipped);
+            cell.flattened = cell.flattened.saturating_add(part.contribution.clamp(-most, most));
+            cell.squares = cell.squares.saturating_add(Self::part(clipped, clip));
+            cell.weight = cell.weight.saturating_add(weight);
+            cell.weighted = cell.weighted.saturating_add(clipped.saturating_mul(weight.into()));
+            cell.people.add(key, &person, 1);
+            if decimals.is_some() {
+                weights.push(person.weight);
+            }
+            if part.contribution != 0 || decimals.is_none() {
+                let contribution = part.contribution.saturating_mul(common(decimals));
+                cell.sketch.add(key, &person, contribution);
+                cell.contributors += 1;
+                all.persons += 1;
+                all.weight = all.weight.saturating_add(weight);
+                all.people.add(key, &person, 1);
+            }
+        }
+        if let Some(decimals) = decimals {
+            cell.heavy = heavy(parts, &weights, rank, decimals, all, key);
+        }
+        cell
+    }
+
     /// The count of these persons, as a cell of its own.
     pub fn of_people(&self) -> Self {
         let persons = i128::from(self.persons);
@@ -87,6 +180,8 @@ impl RawCell {
             weighted: i128::from(self.weight),
             squares: persons.saturating_mul(Self::part(1, 1)),
             sketch: self.people,
+            contributors: self.persons,
+            heavy: Vec::new(),
             ..*self
         }
     }
@@ -105,14 +200,95 @@ impl RawCell {
         (part as i128).saturating_mul(part as i128)
     }
 
-    /// The mean square of the clipped contributions, as a part of the clip's own square: 0 to 1.
-    #[expect(clippy::cast_precision_loss, reason = "a spread needs few digits")]
+    /// The mean square of the clipped contributions of these persons.
     pub(crate) fn mean_square(&self) -> f64 {
-        if self.persons == 0 {
-            return 0.0;
-        }
-        (self.squares as f64 / (ONE_PART * ONE_PART) / self.persons as f64).clamp(0.0, 1.0)
+        mean_square(self.squares, self.clip, self.persons)
     }
+}
+
+/// The mean square over so many persons, from squared parts of a limit.
+#[expect(clippy::cast_precision_loss, reason = "a spread needs few digits")]
+pub(crate) fn mean_square(squares: i128, limit: u128, persons: u64) -> f64 {
+    if persons == 0 {
+        return 0.0;
+    }
+    let limit = limit as f64;
+    let part = (squares as f64 / (ONE_PART * ONE_PART) / persons as f64).clamp(0.0, 1.0);
+    limit * limit * part
+}
+
+fn limited(contribution: i128, limit: u128) -> i128 {
+    let limit = i128::try_from(limit).unwrap_or(i128::MAX);
+    contribution.clamp(-limit, limit)
+}
+
+/// What makes contributions of any number of decimals comparable: the same amount is the same contribution,
+/// whatever type of number it came in.
+fn common(decimals: Option<u8>) -> i128 {
+    let missing = decimals.map_or(0, |own| MOST_DECIMALS.saturating_sub(own));
+    10_i128.saturating_pow(missing.into())
+}
+
+/// How many limits are looked at, beside the one that everybody reaches.
+const LIMITS: usize = 3;
+
+/// The largest limits that T people reach by more than half, and the least, which all do who contribute.
+fn heavy(
+    parts: &[Part],
+    weights: &[i16],
+    rank: usize,
+    decimals: u8,
+    all: Heavy,
+    key: &PeopleKey,
+) -> Vec<Heavy> {
+    let mut reached: BTreeMap<u128, usize> = BTreeMap::new();
+    for size in parts.iter().map(|p| p.contribution.unsigned_abs()).filter(|size| *size > 0) {
+        *reached.entry(limit_of(size, decimals)).or_default() += 1;
+    }
+    let mut people = 0;
+    let enough = reached.iter().rev().filter_map(|(limit, more)| {
+        people += more;
+        (people >= rank).then_some(*limit)
+    });
+    let mut limits: Vec<u128> = enough.take(LIMITS).collect();
+    let least = reached.keys().next().copied();
+    limits.extend(least.filter(|least| limits.last() != Some(least)));
+    let made = limits.into_iter().map(|limit| {
+        let whole = Some(limit) == least;
+        let mut heavy = if whole { all.clone() } else { Heavy::default() };
+        heavy.limit = limit;
+        for (part, weight) in parts.iter().zip(weights) {
+            let contribution = limited(part.contribution, limit);
+            heavy.limited = heavy.limited.saturating_add(contribution);
+            heavy.squares = heavy.squares.saturating_add(RawCell::part(contribution, limit));
+            let weighted = contribution.saturating_mul(i128::from(*weight));
+            heavy.weighted = heavy.weighted.saturating_add(weighted);
+            let size = part.contribution.unsigned_abs();
+            if !whole && size > 0 && limit_of(size, decimals) >= limit {
+                heavy.persons += 1;
+                heavy.weight = heavy.weight.saturating_add(i64::from(*weight));
+                heavy.people.add(key, &key.person(part.person), 1);
+            }
+        }
+        heavy
+    });
+    made.collect()
+}
+
+/// The least power of two, in whole units, that a contribution does not exceed; both in fixed point (the part
+/// of a last digit is left out). 40 days: 64; a fraction of 0.3: 0.5.
+pub fn limit_of(contribution: u128, decimals: u8) -> u128 {
+    let Some(unit) = 10_u128.checked_pow(decimals.into()) else { return contribution };
+    let mut limit = unit;
+    while limit < contribution {
+        let Some(double) = limit.checked_mul(2) else { return contribution };
+        limit = double;
+    }
+    let mut halves = 0_u32;
+    while unit >> (halves + 1) >= contribution.max(1) && halves < 100 {
+        halves += 1;
+    }
+    if halves > 0 { unit >> halves } else { limit }
 }
 
 /// One clip in units of [`RawCell::part`].
@@ -184,8 +360,8 @@ pub enum RawError {
     Evidence(&'static str),
 }
 
-/// More digits than Decimal128 holds.
-const MOST_DECIMALS: u8 = 37;
+/// Most decimals of a total. All totals are compared, and remembered, with so many.
+pub(crate) const MOST_DECIMALS: u8 = 6;
 
 impl RawAggregates {
     /// Puts figures and evidence together.
@@ -213,7 +389,7 @@ impl RawAggregates {
                 return Err(RawError::Shape("one cell of each measure for each group"));
             }
             if matches!(measure.measure, Measure::Total { decimals } if decimals > MOST_DECIMALS) {
-                return Err(RawError::Shape("a total has at most 37 decimals"));
+                return Err(RawError::Shape("a total has at most 6 decimals"));
             }
             for (cell, people) in measure.cells.iter().zip(&people) {
                 check_evidence(measure.measure, cell, people.persons)?;
@@ -258,6 +434,14 @@ fn check_total(cell: &RawCell) -> Result<(), RawError> {
     };
     if !within(cell.figure, cell.largest) || !within(cell.clipped, cell.clip) {
         return Err(RawError::Evidence("a total larger than its contributions together"));
+    }
+    for heavy in &cell.heavy {
+        if heavy.persons > cell.contributors || cell.contributors > cell.persons {
+            return Err(RawError::Evidence("more large contributors than contributors"));
+        }
+        if !within(heavy.limited, heavy.limit) {
+            return Err(RawError::Evidence("a total larger than its contributions together"));
+        }
     }
     Ok(())
 }

@@ -167,7 +167,7 @@ fn look_up_or_decide(
             }
             Protection::Noise(rule) => {
                 let meter = earlier.meter()?;
-                if let Some(refusal) = spent(rule, meter) {
+                if let Some(refusal) = spent(&raw.profile, meter, raw.question.tables) {
                     return Ok(Decision::Refused(Box::new(refusal)));
                 }
                 let decided = by_noise(raw, rule, secret, index, meter);
@@ -190,15 +190,32 @@ fn look_up_or_decide(
     Ok(Decision::Table(table, Box::new(decided)))
 }
 
-/// The refusal of an agreement whose budget is spent: it speaks of the meter only, which is public.
-pub fn spent(rule: &NoiseRule, meter: Charge) -> Option<Refusal> {
+/// The refusal of a question that an agreement's budget may not reach: so many figure columns times grouping
+/// sets. It speaks of the meter and the text only, which are public.
+pub fn spent(profile: &Profile, meter: Charge, tables: u64) -> Option<Refusal> {
+    let Protection::Noise(rule) = &profile.protection else { return None };
     let budget = rule.budget()?;
-    (meter.answers() >= budget).then(|| {
+    let most = most_charged(profile, tables);
+    (meter.and(most).answers() > budget).then(|| {
+        let left = (budget - meter.answers()).max(0.0);
         Refusal::new(
             Code::BudgetSpent,
-            format!("the agreement's budget of {budget} charged answers is spent"),
+            format!(
+                "of the agreement's budget of {budget} charged answers {left:.2} are left, and this can be charged {:.2}",
+                most.answers()
+            ),
         )
     })
+}
+
+/// What so many figure columns times grouping sets can be charged at most; nothing under profiles without a
+/// meter.
+#[expect(clippy::cast_precision_loss, reason = "numbers of columns are far below 2^52")]
+pub fn most_charged(profile: &Profile, tables: u64) -> Charge {
+    match &profile.protection {
+        Protection::Noise(rule) => Charge::of(tables as f64 * rule.largest_charge(profile)),
+        Protection::Rules | Protection::CellKey => Charge::default(),
+    }
 }
 
 /// One row: its group and what becomes of each figure.
@@ -242,7 +259,9 @@ fn by_noise(
     index: &mut Index,
     meter: Charge,
 ) -> ByNoise {
-    let growth = rule.growth(meter.answers());
+    // As if all of it were charged already: one large table has no more than many small ones.
+    let most = most_charged(&raw.profile, raw.question.tables);
+    let growth = rule.growth(meter.and(most).answers());
     let mut decision = decide::Decision::new(&raw.profile, rule, secret, index, growth);
     let mut smallest = Smallest::default();
     let mut rows = Vec::new();
@@ -390,9 +409,7 @@ fn notes(raw: &RawAggregates) -> Vec<String> {
     let mut notes = Vec::new();
     let threshold = raw.profile.threshold;
     let people = match &raw.profile.protection {
-        Protection::Noise(rule) if rule.threshold_jitter > 0 => {
-            format!("{threshold} to {} people", threshold + rule.threshold_jitter)
-        }
+        Protection::Noise(rule) => format!("{} people", rules::people(&raw.profile, rule)),
         _ => format!("{threshold} people"),
     };
     if !raw.groups.fields().is_empty() {
@@ -411,7 +428,7 @@ fn notes(raw: &RawAggregates) -> Vec<String> {
         ));
         if raw.measures.iter().any(|m| matches!(m.measure, Measure::Total { .. })) {
             notes.push(format!(
-                "a sum over people whose number was told in an earlier table is shown only where that number, less two standard errors, is {} or more",
+                "a sum is shown only where the told number of its people, less two standard errors, is {} or more",
                 threshold + rule.separation as u64
             ));
         }

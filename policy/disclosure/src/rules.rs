@@ -177,10 +177,13 @@ fn noise_treatment(profile: &Profile, rule: &NoiseRule, measure: Measure) -> Vec
             "who makes up more than 1/{} of a cell counts for that part",
             profile.threshold
         )),
-        Measure::Total { .. } => Some(limited(profile)),
+        Measure::Total { .. } => Some(format!(
+            "each person's part limited to the largest power of two that {} people reach by more than half",
+            people(profile, rule)
+        )),
     });
     let scale = match measure {
-        Measure::Total { .. } => " times that limit taken up to a power of two",
+        Measure::Total { .. } => " times that limit",
         Measure::Persons | Measure::Rows => "",
     };
     let NoiseRule { variance, per_person, weights, .. } = rule;
@@ -188,12 +191,16 @@ fn noise_treatment(profile: &Profile, rule: &NoiseRule, measure: Measure) -> Vec
         "noise of variance {variance} + {per_person} for each person{scale}, and weights of people of variance {weights}"
     ));
     parts.push(format!("rounded to {}{scale}", profile.rounding));
-    let least = profile.threshold;
-    parts.push(match rule.threshold_jitter {
-        0 => format!("fewer than {least} people suppressed"),
-        j => format!("fewer than {least} to {} people suppressed", least + j),
-    });
+    parts.push(format!("fewer than {} people suppressed", people(profile, rule)));
     parts
+}
+
+/// The threshold in words.
+pub(crate) fn people(profile: &Profile, rule: &NoiseRule) -> String {
+    match rule.threshold_jitter {
+        0 => profile.threshold.to_string(),
+        jitter => format!("{} to {}", profile.threshold, profile.threshold + jitter),
+    }
 }
 
 fn rule_treatment(profile: &Profile, scaled: bool) -> Vec<String> {

@@ -14,8 +14,8 @@ use proptest::prelude::*;
 
 use crate::{
     Asked, AuditEvent, Charge, Decide, Earlier, Fingerprint, Index, Ledger, LedgerError, Measure,
-    Outcome, PeopleKey, Profile, Question, RawAggregates, RawCell, RawError, RawMeasure, Recorded,
-    ReleaseError, ReleasedTable, RowsOf, Scope, Secret, Standing, Timestamp, release,
+    Outcome, Part, PeopleKey, Profile, Question, RawAggregates, RawCell, RawError, RawMeasure,
+    Recorded, ReleaseError, ReleasedTable, RowsOf, Scope, Secret, Standing, Timestamp, release,
 };
 
 pub(crate) fn profile(threshold: u64, rounding: u64, clip: &str, zeros: &str) -> Profile {
@@ -40,6 +40,7 @@ pub(crate) fn question(fingerprint: u8) -> Question {
         agreement: "DARS-NIC-12345-AAAAA".to_owned(),
         scope: Scope("test".to_owned()),
         fingerprint: Fingerprint([fingerprint; 32]),
+        tables: MEASURES.len() as u64,
     }
 }
 
@@ -131,46 +132,27 @@ fn cell(measure: usize, rows: &[Row], profile: &Profile) -> RawCell {
             _ => i128::from(row.value.unwrap_or(0)),
         };
     }
-    let cell = evidence(&by_person, profile);
-    if measure == 0 { cell.of_people() } else { cell }
+    evidence_under(&by_person, MEASURES[measure].1, profile, &secret().people())
 }
 
-/// What the engine gathers about a set of people and what each contributes, slowly.
-pub(crate) fn evidence(by_person: &BTreeMap<i64, i128>, profile: &Profile) -> RawCell {
-    evidence_under(by_person, profile, &secret().people())
-}
-
+/// What the engine gathers about a set of people and what each contributes.
 pub(crate) fn evidence_under(
     by_person: &BTreeMap<i64, i128>,
+    measure: Measure,
     profile: &Profile,
     key: &PeopleKey,
 ) -> RawCell {
-    let mut sizes: Vec<u128> = by_person.values().map(|total| total.unsigned_abs()).collect();
-    sizes.sort_unstable_by(|a, b| b.cmp(a));
-    let rank = |rank: u64| sizes.get(rank as usize - 1).copied().unwrap_or(0);
-    let clip = rank(profile.threshold());
-    let limited = |total: i128| total.clamp(-(clip as i128), clip as i128);
-    let figure: i128 = by_person.values().sum();
-    let most = (clip as i128).max(figure.abs() / i128::from(profile.threshold()));
-    let mut cell = RawCell {
-        figure,
-        flattened: by_person.values().map(|total| *total.clamp(&-most, &most)).sum(),
-        persons: by_person.len() as u64,
-        largest: rank(1),
-        second: rank(2),
-        clip,
-        clipped: by_person.values().map(|total| limited(*total)).sum(),
-        squares: by_person.values().map(|total| RawCell::part(limited(*total), clip)).sum(),
-        ..RawCell::default()
+    let part = |(person, contribution): (&i64, &i128)| Part {
+        person: *person,
+        contribution: *contribution,
     };
-    for (person, total) in by_person {
-        let person = key.person(*person);
-        cell.weight += i64::from(person.weight);
-        cell.weighted += i128::from(person.weight) * limited(*total);
-        cell.people.add(key, &person, 1);
-        cell.sketch.add(key, &person, *total);
-    }
-    cell
+    let parts: Vec<Part> = by_person.iter().map(part).collect();
+    let decimals = match measure {
+        Measure::Total { decimals } => Some(decimals),
+        Measure::Persons | Measure::Rows => None,
+    };
+    let cell = RawCell::of_parts(&parts, profile.threshold(), decimals, key);
+    if measure == Measure::Persons { cell.of_people() } else { cell }
 }
 
 pub(crate) fn secret() -> Secret {
@@ -279,6 +261,12 @@ impl Ledger for MemoryLedger {
         *charged = charged.and(decided.charge);
         tables.insert((scope.clone(), asked.question.fingerprint), decided.table);
         Ok(Some(Recorded(tables.len() as u64)))
+    }
+
+    fn charge(&self, _question: &Question, charge: Charge) -> Result<(), LedgerError> {
+        let mut charged = self.charged.lock().unwrap();
+        *charged = charged.and(charge);
+        Ok(())
     }
 
     fn standing(&self, question: &Question) -> Result<Standing, LedgerError> {

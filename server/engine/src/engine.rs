@@ -10,8 +10,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_agreements::{OptOuts as OptOutRule, Permit};
 use cordon_catalogue::{Catalogue, TableName};
 use cordon_disclosure::{
-    AuditEvent, AuditOutcome, Charge, Code, Fingerprint, Ledger, Outcome, Profile, Protection,
-    Question, Scope, Secret, Timestamp, release, spent,
+    AuditEvent, AuditOutcome, Charge, Code, Fingerprint, Ledger, LedgerError, Outcome, Profile,
+    Protection, Question, Scope, Secret, Timestamp, most_charged, release, spent,
 };
 use cordon_store::{AsOf, Pinned, Store};
 use datafusion::common::ScalarValue;
@@ -390,10 +390,16 @@ impl Inner {
                         &given,
                         &self.state,
                         guarded.one_row_joins,
-                        question,
-                        profile,
+                        question.clone(),
+                        profile.clone(),
                     );
-                    let raw = self.stoppable(work, &cancel, started).await?;
+                    let raw = match self.stoppable(work, &cancel, started).await {
+                        Ok(raw) => raw,
+                        Err(stop) => {
+                            self.charge_stopped(&profile, question).await?;
+                            return Err(stop);
+                        }
+                    };
                     cancel = CancellationToken::new();
                     let (ledger, secret) = (Arc::clone(&self.ledger), Arc::clone(&self.secret));
                     let decide = move || release(raw, &secret, ledger.as_ref(), now());
@@ -456,15 +462,38 @@ impl Inner {
         if rule.budget().is_none() {
             return Ok(());
         }
-        let (ledger, question) = (Arc::clone(&self.ledger), question.clone());
-        let standing = tokio::task::spawn_blocking(move || ledger.standing(&question))
-            .await
-            .map_err(|_| failure::internal("a panic in the ledger"))?
-            .map_err(|e| failure::ledger(&e))?;
-        match spent(rule, standing.meter) {
+        let tables = question.tables;
+        let question = question.clone();
+        let standing = self.in_ledger(move |ledger| ledger.standing(&question)).await?;
+        match spent(profile, standing.meter, tables) {
             Some(refusal) if !standing.known => Err(refusal.into()),
             _ => Ok(()),
         }
+    }
+
+    /// What was run and gave no answer is charged as much as it could have been: how long it ran, or that it met a
+    /// limit, tells of the data too.
+    async fn charge_stopped(&self, profile: &Profile, question: Question) -> Result<(), Stop> {
+        let charge = most_charged(profile, question.tables);
+        if charge == Charge::default() {
+            return Ok(());
+        }
+        self.in_ledger(move |ledger| match ledger.standing(&question)?.known {
+            true => Ok(()),
+            false => ledger.charge(&question, charge),
+        })
+        .await
+    }
+
+    async fn in_ledger<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, Stop> {
+        let ledger = Arc::clone(&self.ledger);
+        tokio::task::spawn_blocking(move || work(ledger.as_ref()))
+            .await
+            .map_err(|_| failure::internal("a panic in the ledger"))?
+            .map_err(|e| failure::ledger(&e))
     }
 
     /// Runs work that touches patients' rows until it ends, the caller goes away, or the deadline comes.
@@ -518,6 +547,7 @@ impl Inner {
                 self.secret.id(),
             )),
             fingerprint: Fingerprint(digest.finalize().into()),
+            tables: cut.tables as u64,
         }
     }
 

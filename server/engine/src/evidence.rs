@@ -12,11 +12,12 @@ use arrow_array::builder::{Decimal128Builder, FixedSizeBinaryBuilder, Int64Build
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Decimal128Array, Int64Array, ListArray, StructArray,
+    Array, ArrayRef, BooleanArray, Decimal128Array, FixedSizeBinaryArray, Int64Array, ListArray,
+    StructArray,
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, FieldRef, Fields};
-use cordon_disclosure::{PeopleKey, RawCell, Sketch};
+use cordon_disclosure::{Heavy, Part, PeopleKey, RawCell, Sketch};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
@@ -34,19 +35,28 @@ pub(crate) struct Evidence {
     threshold: u64,
     /// Declared public bounds of one contribution, in its fixed point.
     bounds: Option<(i128, i128)>,
+    /// Decimals of a total; none for a count.
+    decimals: Option<u8>,
     /// What people are hashed with.
     key: PeopleKey,
 }
 
 impl Evidence {
-    pub(crate) fn new(threshold: u64, bounds: Option<(i128, i128)>, key: PeopleKey) -> Self {
-        Self { signature: Signature::any(2, Volatility::Immutable), threshold, bounds, key }
+    pub(crate) fn new(
+        threshold: u64,
+        bounds: Option<(i128, i128)>,
+        decimals: Option<u8>,
+        key: PeopleKey,
+    ) -> Self {
+        let signature = Signature::any(2, Volatility::Immutable);
+        Self { signature, threshold, bounds, decimals, key }
     }
 
     fn groups(&self) -> Groups {
         Groups {
-            threshold: usize::try_from(self.threshold).unwrap_or(usize::MAX),
+            threshold: self.threshold,
             bounds: self.bounds,
+            decimals: self.decimals,
             key: self.key,
             groups: Vec::new(),
             entries: 0,
@@ -68,7 +78,26 @@ fn output_fields() -> Fields {
         Field::new("sketch", SKETCH, false),
         Field::new("flattened", WIDE, false),
         Field::new("squares", WIDE, false),
+        Field::new("contributors", DataType::Int64, false),
+        Field::new("heavy", DataType::List(heavy_field()), false),
     ])
+}
+
+/// One [`Heavy`].
+fn heavy_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("limit", WIDE, false),
+        Field::new("persons", DataType::Int64, false),
+        Field::new("weight", DataType::Int64, false),
+        Field::new("people", SKETCH, false),
+        Field::new("limited", WIDE, false),
+        Field::new("weighted", WIDE, false),
+        Field::new("squares", WIDE, false),
+    ])
+}
+
+fn heavy_field() -> FieldRef {
+    item(DataType::Struct(heavy_fields()))
 }
 
 fn item(data_type: DataType) -> FieldRef {
@@ -108,15 +137,9 @@ impl AggregateUDFImpl for Evidence {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    person: i64,
-    contribution: i128,
-}
-
 #[derive(Debug, Default)]
 struct Group {
-    entries: Vec<Entry>,
+    entries: Vec<Part>,
     /// Length above which the list is merged, if it is not in order: twice what it was after the last merge.
     merge_at: usize,
     unordered: bool,
@@ -134,7 +157,7 @@ impl Group {
                 self.unordered = true;
             }
         }
-        self.entries.push(Entry { person, contribution });
+        self.entries.push(Part { person, contribution });
         if self.unordered && self.entries.len() > self.merge_at.max(1024) {
             self.merge();
             self.merge_at = self.entries.len() * 2;
@@ -157,52 +180,13 @@ impl Group {
         });
         self.unordered = false;
     }
-
-    fn cell(&mut self, threshold: usize, key: &PeopleKey, scratch: &mut Vec<u128>) -> RawCell {
-        self.merge();
-        let figure = self.entries.iter().fold(0i128, |sum, e| sum.saturating_add(e.contribution));
-        scratch.clear();
-        scratch.extend(self.entries.iter().map(|e| e.contribution.unsigned_abs()));
-        let mut nth = |n: usize| {
-            let position = n.checked_sub(1).filter(|p| *p < scratch.len())?;
-            let (_, value, _) = scratch.select_nth_unstable_by(position, |a, b| b.cmp(a));
-            Some(*value)
-        };
-        let largest = nth(1).unwrap_or(0);
-        let second = nth(2).unwrap_or(0);
-        let clip = nth(threshold).unwrap_or(0);
-        let bound = i128::try_from(clip).unwrap_or(i128::MAX);
-        let part = i128::try_from(threshold).map_or(0, |t| figure.saturating_abs() / t.max(1));
-        let most = bound.max(part);
-        let mut cell = RawCell {
-            figure,
-            persons: self.entries.len() as u64,
-            largest,
-            second,
-            clip,
-            ..RawCell::default()
-        };
-        for e in &self.entries {
-            let person = key.person(e.person);
-            let weight = i64::from(person.weight);
-            let clipped = e.contribution.clamp(-bound, bound);
-            cell.clipped = cell.clipped.saturating_add(clipped);
-            cell.flattened = cell.flattened.saturating_add(e.contribution.clamp(-most, most));
-            cell.squares = cell.squares.saturating_add(RawCell::part(clipped, clip));
-            cell.weight = cell.weight.saturating_add(weight);
-            cell.weighted =
-                cell.weighted.saturating_add(clipped.saturating_mul(i128::from(weight)));
-            cell.people.add(key, &person, 1);
-            cell.sketch.add(key, &person, e.contribution);
-        }
-        cell
-    }
 }
 
 #[derive(Debug)]
 struct Groups {
-    threshold: usize,
+    threshold: u64,
     bounds: Option<(i128, i128)>,
+    decimals: Option<u8>,
     key: PeopleKey,
     groups: Vec<Group>,
     entries: usize,
@@ -316,39 +300,31 @@ impl GroupsAccumulator for Groups {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let (threshold, key) = (self.threshold, self.key);
-        let mut scratch = Vec::new();
-        let cells: Vec<RawCell> =
-            self.take(emit_to).iter_mut().map(|g| g.cell(threshold, &key, &mut scratch)).collect();
-        let wide = |read: &dyn Fn(&RawCell) -> i128| -> ArrayRef {
-            Arc::new(
-                cells
-                    .iter()
-                    .map(|c| Some(read(c)))
-                    .collect::<Decimal128Array>()
-                    .with_data_type(WIDE),
-            )
-        };
-        let unsigned = |v: u128| i128::try_from(v).unwrap_or(i128::MAX);
-        let persons: ArrayRef = Arc::new(
-            cells
-                .iter()
-                .map(|c| Some(i64::try_from(c.persons).unwrap_or(i64::MAX)))
-                .collect::<Int64Array>(),
-        );
+        let (threshold, decimals, key) = (self.threshold, self.decimals, self.key);
+        let cells: Vec<RawCell> = self
+            .take(emit_to)
+            .iter_mut()
+            .map(|group| {
+                group.merge();
+                RawCell::of_parts(&group.entries, threshold, decimals, &key)
+            })
+            .collect();
+        let wide = |read: &dyn Fn(&RawCell) -> i128| wide(cells.iter().map(read));
         let columns = vec![
             wide(&|c| c.figure),
-            persons,
+            narrow(cells.iter().map(|c| signed(c.persons))),
             wide(&|c| unsigned(c.largest)),
             wide(&|c| unsigned(c.second)),
             wide(&|c| unsigned(c.clip)),
             wide(&|c| c.clipped),
-            Arc::new(cells.iter().map(|c| Some(c.weight)).collect::<Int64Array>()),
+            narrow(cells.iter().map(|c| c.weight)),
             wide(&|c| c.weighted),
             sketches(cells.iter().map(|c| &c.people))?,
             sketches(cells.iter().map(|c| &c.sketch))?,
             wide(&|c| c.flattened),
             wide(&|c| c.squares),
+            narrow(cells.iter().map(|c| signed(c.contributors))),
+            heavies(&cells)?,
         ];
         Ok(Arc::new(StructArray::try_new(output_fields(), columns, None)?))
     }
@@ -410,7 +386,7 @@ impl GroupsAccumulator for Groups {
     fn size(&self) -> usize {
         size_of::<Self>()
             + self.groups.capacity() * size_of::<Group>()
-            + self.entries * 2 * size_of::<Entry>()
+            + self.entries * 2 * size_of::<Part>()
     }
 }
 
@@ -453,33 +429,90 @@ fn sketches<'a>(sketches: impl ExactSizeIterator<Item = &'a Sketch>) -> Result<A
     Ok(Arc::new(builder.finish()))
 }
 
-/// Reads the aggregate's output back.
-pub(crate) fn read(column: &ArrayRef) -> Result<Vec<RawCell>> {
-    let Some(cells) = column.as_struct_opt() else {
-        return internal_err!("evidence is a struct");
-    };
-    let wide = |n: usize| -> Result<&Decimal128Array> {
-        match cells.column(n).as_primitive_opt::<Decimal128Type>() {
-            Some(a) => Ok(a),
+fn wide(values: impl Iterator<Item = i128>) -> ArrayRef {
+    Arc::new(values.map(Some).collect::<Decimal128Array>().with_data_type(WIDE))
+}
+
+fn narrow(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(values.map(Some).collect::<Int64Array>())
+}
+
+fn unsigned(value: u128) -> i128 {
+    i128::try_from(value).unwrap_or(i128::MAX)
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn heavies(cells: &[RawCell]) -> Result<ArrayRef> {
+    let offsets = OffsetBuffer::<i32>::from_lengths(cells.iter().map(|c| c.heavy.len()));
+    let all = || cells.iter().flat_map(|c| &c.heavy);
+    let people: Vec<&Sketch> = all().map(|h| &h.people).collect();
+    let columns = vec![
+        wide(all().map(|h| unsigned(h.limit))),
+        narrow(all().map(|h| signed(h.persons))),
+        narrow(all().map(|h| h.weight)),
+        sketches(people.into_iter())?,
+        wide(all().map(|h| h.limited)),
+        wide(all().map(|h| h.weighted)),
+        wide(all().map(|h| h.squares)),
+    ];
+    let values = StructArray::try_new(heavy_fields(), columns, None)?;
+    Ok(Arc::new(ListArray::try_new(heavy_field(), offsets, Arc::new(values), None)?))
+}
+
+/// A struct as the aggregate made it.
+struct Columns<'a>(&'a StructArray);
+
+impl<'a> Columns<'a> {
+    fn of(array: &'a dyn Array) -> Result<Self> {
+        match array.as_struct_opt() {
+            Some(columns) => Ok(Self(columns)),
+            None => internal_err!("evidence is a struct"),
+        }
+    }
+
+    fn wide(&self, n: usize) -> Result<&'a Decimal128Array> {
+        match self.0.columns().get(n).and_then(|c| c.as_primitive_opt::<Decimal128Type>()) {
+            Some(column) => Ok(column),
             None => internal_err!("evidence has wide figures"),
         }
+    }
+
+    fn narrow(&self, n: usize) -> Result<&'a Int64Array> {
+        match self.0.columns().get(n).and_then(|c| c.as_primitive_opt::<Int64Type>()) {
+            Some(column) => Ok(column),
+            None => internal_err!("evidence counts persons"),
+        }
+    }
+
+    fn sketch(&self, n: usize) -> Result<&'a FixedSizeBinaryArray> {
+        match self.0.columns().get(n).and_then(|c| c.as_fixed_size_binary_opt()) {
+            Some(column) => Ok(column),
+            None => internal_err!("evidence has sketches"),
+        }
+    }
+}
+
+fn sketch(column: &FixedSizeBinaryArray, row: usize) -> Sketch {
+    Sketch::from_bytes(column.value(row)).unwrap_or_default()
+}
+
+/// Reads the aggregate's output back.
+pub(crate) fn read(column: &ArrayRef) -> Result<Vec<RawCell>> {
+    let cells = Columns::of(column)?;
+    let (figure, persons, largest) = (cells.wide(0)?, cells.narrow(1)?, cells.wide(2)?);
+    let (second, clip, clipped) = (cells.wide(3)?, cells.wide(4)?, cells.wide(5)?);
+    let (weight, weighted) = (cells.narrow(6)?, cells.wide(7)?);
+    let (people, sketches) = (cells.sketch(8)?, cells.sketch(9)?);
+    let (flattened, squares) = (cells.wide(10)?, cells.wide(11)?);
+    let contributors = cells.narrow(12)?;
+    let Some(heavy) = cells.0.columns().get(13).and_then(|c| c.as_list_opt::<i32>()) else {
+        return internal_err!("evidence has limits");
     };
-    let (figure, largest, second, clip, clipped) =
-        (wide(0)?, wide(2)?, wide(3)?, wide(4)?, wide(5)?);
-    let (weighted, flattened, squares) = (wide(7)?, wide(10)?, wide(11)?);
-    let (Some(persons), Some(weight)) = (
-        cells.column(1).as_primitive_opt::<Int64Type>(),
-        cells.column(6).as_primitive_opt::<Int64Type>(),
-    ) else {
-        return internal_err!("evidence counts persons");
-    };
-    let (Some(people), Some(sketch)) =
-        (cells.column(8).as_fixed_size_binary_opt(), cells.column(9).as_fixed_size_binary_opt())
-    else {
-        return internal_err!("evidence has sketches");
-    };
-    Ok((0..cells.len())
-        .map(|row| RawCell {
+    let rows = (0..column.len()).map(|row| {
+        Ok(RawCell {
             figure: figure.value(row),
             persons: persons.value(row).unsigned_abs(),
             largest: largest.value(row).unsigned_abs(),
@@ -490,8 +523,28 @@ pub(crate) fn read(column: &ArrayRef) -> Result<Vec<RawCell>> {
             weighted: weighted.value(row),
             flattened: flattened.value(row),
             squares: squares.value(row),
-            people: Sketch::from_bytes(people.value(row)).unwrap_or_default(),
-            sketch: Sketch::from_bytes(sketch.value(row)).unwrap_or_default(),
+            people: sketch(people, row),
+            sketch: sketch(sketches, row),
+            contributors: contributors.value(row).unsigned_abs(),
+            heavy: read_heavy(&heavy.value(row))?,
         })
-        .collect())
+    });
+    rows.collect()
+}
+
+fn read_heavy(column: &ArrayRef) -> Result<Vec<Heavy>> {
+    let cells = Columns::of(column)?;
+    let (limit, persons, weight) = (cells.wide(0)?, cells.narrow(1)?, cells.narrow(2)?);
+    let (people, limited) = (cells.sketch(3)?, cells.wide(4)?);
+    let (weighted, squares) = (cells.wide(5)?, cells.wide(6)?);
+    let rows = (0..column.len()).map(|row| Heavy {
+        limit: limit.value(row).unsigned_abs(),
+        persons: persons.value(row).unsigned_abs(),
+        weight: weight.value(row),
+        people: sketch(people, row),
+        limited: limited.value(row),
+        weighted: weighted.value(row),
+        squares: squares.value(row),
+    });
+    Ok(rows.collect())
 }

@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
-use cordon_disclosure::{Charge, Metered, Profile, Protection};
+use cordon_disclosure::{Charge, Metered, Profile, Protection, most_charged};
 use datafusion::common::Result;
 
 use crate::answer::{Answer, Note, Prepared};
@@ -48,9 +48,9 @@ pub(crate) fn advertised(
         }
     }
     let mut metadata = HashMap::new();
-    if let Protection::Noise(rule) = profile.protection() {
+    if let Protection::Noise(_) = profile.protection() {
         let tables: usize = plan.steps.iter().map(|step| step.tables()).sum();
-        let most = tables as f64 * rule.largest_charge(profile);
+        let most = most_charged(profile, tables as u64).answers();
         metadata.insert(MOST_CHARGED.to_owned(), format!("{most:.3}"));
     }
     Arc::new(Schema::new_with_metadata(fields, metadata))

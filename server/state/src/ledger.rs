@@ -74,6 +74,15 @@ impl Ledger for SqliteState {
         Ok(Some(recorded))
     }
 
+    fn charge(&self, question: &Question, charge: Charge) -> Result<(), LedgerError> {
+        let mut writer = self.writer.lock();
+        let written = self.begin(&mut writer).and_then(|transaction| {
+            add_to_meter(&transaction, &question.agreement, charge)?;
+            self.commit(transaction)
+        });
+        written.map_err(StateError::writing)
+    }
+
     fn standing(&self, question: &Question) -> Result<Standing, LedgerError> {
         let reader = self.reader.lock();
         let found = (|| -> Result<Standing, StateError> {
@@ -242,15 +251,24 @@ fn remember(
             .prepare_cached("INSERT INTO near_sets VALUES (?1, ?2, ?3)")?
             .execute(params![question.scope.0, recorded.0.cast_signed(), near])?;
     }
-    if decided.charge > Charge::default() {
+    add_to_meter(transaction, &question.agreement, decided.charge)?;
+    Ok(recorded)
+}
+
+fn add_to_meter(
+    transaction: &Transaction<'_>,
+    agreement: &str,
+    charge: Charge,
+) -> Result<(), StateError> {
+    if charge > Charge::default() {
         transaction
             .prepare_cached(
                 "INSERT INTO meters VALUES (?1, ?2)
                  ON CONFLICT (agreement) DO UPDATE SET charged = charged + excluded.charged",
             )?
-            .execute(params![question.agreement, decided.charge.0.cast_signed()])?;
+            .execute(params![agreement, charge.0.cast_signed()])?;
     }
-    Ok(recorded)
+    Ok(())
 }
 
 fn append_event(

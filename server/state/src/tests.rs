@@ -29,6 +29,7 @@ fn place() -> Place {
 
 fn question(fingerprint: u8) -> Question {
     Question {
+        tables: 1,
         query_id: format!("q-{fingerprint}"),
         analyst: "cordon-local#researcher".into(),
         agreement: "DARS-NIC-1".into(),

@@ -19,7 +19,7 @@ use super::{Index, Kind, Mark, Outcome, Remembered};
 use crate::sketch::{FEW, Sketch};
 
 /// Changes when the form does.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Stands in a set's second byte when its people are few.
 const FEW_PEOPLE: u8 = 128;

@@ -97,7 +97,7 @@ fn evidence_that_cannot_be_true_is_an_error() {
         clipped: 20,
         ..RawCell::default()
     };
-    assert!(one_cell(total, fair).is_ok());
+    assert!(one_cell(total, fair.clone()).is_ok());
     assert!(one_cell(Measure::Rows, RawCell { figure: 9, ..count(7) }).is_ok());
     let huge = RawCell { figure: i128::MIN, persons: 7, largest: u128::MAX, ..RawCell::default() };
     assert!(one_cell(total, huge).is_ok());
@@ -107,15 +107,15 @@ fn evidence_that_cannot_be_true_is_an_error() {
         (Measure::Rows, RawCell { figure: 6, ..count(7) }),
         (Measure::Rows, RawCell { figure: 3, ..RawCell::default() }),
         (Measure::Rows, RawCell { figure: -1, ..RawCell::default() }),
-        (total, RawCell { persons: 8, ..fair }),
-        (total, RawCell { second: 31, ..fair }),
-        (total, RawCell { clip: 21, ..fair }),
-        (total, RawCell { figure: 121, ..fair }),
-        (total, RawCell { figure: -121, ..fair }),
-        (total, RawCell { clipped: 21, ..fair }),
+        (total, RawCell { persons: 8, ..fair.clone() }),
+        (total, RawCell { second: 31, ..fair.clone() }),
+        (total, RawCell { clip: 21, ..fair.clone() }),
+        (total, RawCell { figure: 121, ..fair.clone() }),
+        (total, RawCell { figure: -121, ..fair.clone() }),
+        (total, RawCell { clipped: 21, ..fair.clone() }),
         (total, RawCell { figure: 1, ..RawCell::default() }),
     ] {
-        let result = one_cell(measure, cell);
+        let result = one_cell(measure, cell.clone());
         assert!(matches!(result, Err(RawError::Evidence(_))), "{measure:?} {cell:?}");
     }
 }

@@ -231,6 +231,10 @@ impl Ledger for Idle {
         Ok(Some(Recorded(1)))
     }
 
+    fn charge(&self, _question: &Question, _charge: Charge) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
     fn standing(&self, _question: &Question) -> Result<Standing, LedgerError> {
         Ok(Standing { known: false, meter: Charge::default() })
     }

@@ -60,8 +60,8 @@ impl Period {
     }
 }
 
-/// A contribution per row and its public bounds.
-type Gathered = (Expr, Option<(i128, i128)>);
+/// A contribution per row, its public bounds, and the decimals of a total.
+type Gathered = (Expr, Option<(i128, i128)>, Option<u8>);
 
 /// A released table as the outer plan reads it.
 struct Table {
@@ -313,7 +313,7 @@ impl Guard<'_> {
             below.push(total::total(group.clone(), schema)?.alias(format!("_g{n}")));
         }
         below.push(Expr::Column(person).alias("_p"));
-        for (n, (contribution, _)) in evidence.iter().enumerate() {
+        for (n, (contribution, ..)) in evidence.iter().enumerate() {
             below.push(contribution.clone().alias(format!("_v{n}")));
         }
         let lower = Projection::try_new(below, Arc::new(input.plan.clone()))?;
@@ -328,9 +328,9 @@ impl Guard<'_> {
         let aggregates = evidence
             .iter()
             .enumerate()
-            .map(|(n, (_, bounds))| {
-                let func =
-                    Arc::new(AggregateUDF::from(Evidence::new(threshold, *bounds, self.people)));
+            .map(|(n, (_, bounds, decimals))| {
+                let evidence = Evidence::new(threshold, *bounds, *decimals, self.people);
+                let func = Arc::new(AggregateUDF::from(evidence));
                 let params = AggregateFunctionParams {
                     args: vec![col("_p"), col(format!("_v{n}"))],
                     distinct: false,
@@ -514,11 +514,15 @@ impl Guard<'_> {
 /// What must be gathered, each once, and which of it each measure is read from. The first is of every
 /// row: it decides which groups are there at all.
 fn evidence_of(requests: &[Request]) -> (Vec<Gathered>, Vec<(Measure, usize)>) {
-    let mut evidence = vec![(lit(1i64), None)];
+    let mut evidence = vec![(lit(1i64), None, None)];
     let measures = requests
         .iter()
         .map(|Request { measure, contribution, bounds }| {
-            let wanted = (contribution.clone(), *bounds);
+            let decimals = match measure {
+                Measure::Total { decimals } => Some(*decimals),
+                Measure::Persons | Measure::Rows => None,
+            };
+            let wanted = (contribution.clone(), *bounds, decimals);
             let number = evidence.iter().position(|e| *e == wanted).unwrap_or_else(|| {
                 evidence.push(wanted);
                 evidence.len() - 1

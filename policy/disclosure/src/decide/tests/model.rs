@@ -43,7 +43,7 @@ pub(super) struct Model {
     /// What is remembered of the very same set.
     known: HashMap<(String, BTreeMap<i64, i128>), Outcome>,
     /// Everybody with a contribution whom it met.
-    met: BTreeMap<(i64, i128), Member>,
+    met: BTreeMap<(i64, i128, i128), Member>,
     /// How many cells were decided.
     pub(super) cells: usize,
     /// Whose number is told for the first time in this table.
@@ -93,8 +93,12 @@ impl Model {
         if let Some(earlier) = self.tables.get(&number) {
             return Some(earlier.clone());
         }
-        let meter = self.charged as f64 / 1e6;
-        if self.rule.budget.is_some_and(|budget| meter >= budget) {
+        // As if the most that it can be charged were charged already.
+        let threshold = self.profile.threshold() as f64;
+        let NoiseRule { variance, per_person, .. } = self.rule;
+        let most = table.tables() as f64 * variance / (variance + per_person * threshold);
+        let meter = (self.charged + (most * 1e6).ceil() as u64) as f64 / 1e6;
+        if self.rule.budget.is_some_and(|budget| meter > budget) {
             return None;
         }
         self.growth = self.rule.growth_from.map_or(1.0, |from| f64::max(1.0, meter / from));
@@ -163,26 +167,35 @@ impl Model {
             return order.into_iter().map(|(at, _)| at).collect();
         }
         order.sort_by_cached_key(|(_, what)| {
-            let set = self.set(&what.of(people));
+            let set = self.contributors(**what, people);
             let kind = match what.measure() {
                 Measure::Persons => 0,
                 Measure::Rows => 1,
                 Measure::Total { .. } => 2,
             };
             let of_people = self.set(&what.people().of(people)).bytes();
-            (std::cmp::Reverse(set.len()), of_people, set.bytes(), kind)
+            (std::cmp::Reverse(what.of(people).len()), of_people, set.bytes(), kind)
         });
         order.into_iter().map(|(at, _)| at).collect()
     }
 
     fn set(&mut self, people: &BTreeMap<i64, i128>) -> Set {
-        Set::new(people.iter().map(|(p, much)| (*p, self.member(*p, *much))).collect())
+        Set::new(people.iter().map(|(p, much)| (*p, self.member(*p, *much, 1))).collect())
+    }
+
+    /// Who contributes what; to a total only those who contribute something, in millionths.
+    fn contributors(&mut self, what: What, people: &People) -> Set {
+        let Measure::Total { decimals } = what.measure() else { return self.set(&what.of(people)) };
+        let unit = 10_i128.pow(6 - u32::from(decimals));
+        let some = what.of(people).into_iter().filter(|(_, much)| *much != 0);
+        Set::new(some.map(|(p, much)| (p, self.member(p, much, unit))).collect())
     }
 
     /// Whether so many people may be spoken of, and how many they are said to be.
     fn people(&mut self, people: &BTreeMap<i64, i128>) -> Outcome {
         let before = self.answered.len();
-        let outcome = self.decide(Measure::Persons, people, |model, set| {
+        let set = self.set(people);
+        let outcome = self.decide(Measure::Persons, set, |model, set| {
             let least = model.profile.threshold()
                 + model.keyed("threshold", set, model.rule.threshold_jitter);
             if set.len() < (least as usize).max(model.rule.separation) {
@@ -199,7 +212,8 @@ impl Model {
     }
 
     fn counted(&self, set: &Set, figure: i128, persons: i128) -> Outcome {
-        let parts = persons as f64 * self.mean_square(set);
+        let mean = Self::mean_square(set, self.clip(set), set.len());
+        let parts = persons as f64 * self.evenness(set, mean, 0);
         let spread = self.spread(parts, self.variance(persons as f64), 1.0);
         Outcome { figure: Some(figure), spread }
     }
@@ -211,57 +225,76 @@ impl Model {
         }
         let who: Vec<i64> = what.of(people).into_keys().collect();
         let k = self.profile.separation().unwrap() as u64;
-        self.decide(measure, &what.of(people), |model, set| {
-            let Some(persons) = behind.figure else { return HIDDEN };
-            let clear = persons as f64 - 2.0 * f64::from(behind.spread as f32)
-                >= (model.profile.threshold() + k) as f64;
-            if !model.together.contains(&who) && !clear {
-                return HIDDEN;
+        let enough = who.len() >= self.profile.threshold() as usize;
+        let clear = enough
+            && behind.figure.is_some_and(|persons| {
+                persons as f64 - 2.0 * f64::from(behind.spread as f32)
+                    >= (self.profile.threshold() + k) as f64
+            });
+        let set = self.contributors(what, people);
+        match measure {
+            Measure::Total { decimals } => {
+                let half = k / 2;
+                if set.len() as u64 <= half + self.keyed("few", &set, half / 2) {
+                    return if clear { self.nothing() } else { HIDDEN };
+                }
+                let everybody = what.of(people).len();
+                self.decide(measure, set, |model, set| match behind.figure {
+                    Some(persons) if clear => model.total(set, everybody, persons, decimals),
+                    _ => HIDDEN,
+                })
             }
-            if set.len() < model.profile.threshold() as usize {
-                return HIDDEN;
+            _ => {
+                let open = clear || (enough && self.together.contains(&who));
+                self.decide(measure, set, |model, set| match behind.figure {
+                    Some(persons) if open => model.counted(set, model.count(set, persons), persons),
+                    _ => HIDDEN,
+                })
             }
-            match measure {
-                Measure::Total { decimals } => model.total(set, persons, decimals),
-                _ => model.counted(set, model.count(set, persons), persons),
-            }
-        })
+        }
     }
 
-    /// The nearest earlier outcome of the measure, else a draw.
+    /// What is said of a total to which too few contribute.
+    fn nothing(&self) -> Outcome {
+        let rounding = (self.profile.rounding() as f64).powi(2) / 12.0;
+        let unit = 10_f64.powi(i32::from(super::super::super::tests::DECIMALS));
+        Outcome { figure: Some(0), spread: (self.rule.variance + rounding).sqrt() * unit }
+    }
+
+    /// The same set's outcome, else the earliest near one's of the measure, else a draw.
     fn decide(
         &mut self,
         kind: Measure,
-        people: &BTreeMap<i64, i128>,
-        draw: impl FnOnce(&Self, &Set) -> Outcome,
+        set: Set,
+        draw: impl FnOnce(&mut Self, &Set) -> Outcome,
     ) -> Outcome {
-        if people.is_empty() {
+        if set.len() == 0 {
             return HIDDEN;
         }
         self.cells += 1;
-        let name = (format!("{kind:?}"), people.clone());
+        let people = set.members.iter().map(|(person, member)| (*person, member.contribution));
+        let name = (format!("{kind:?}"), people.collect());
         if let Some(outcome) = self.known.get(&name) {
             return *outcome;
         }
-        let set = self.set(people);
         let k = self.rule.separation;
         let mut best: Option<(usize, Outcome)> = None;
         for earlier in self.answered.iter().filter(|earlier| earlier.kind == kind) {
-            // One more for ten persons in both together, up to a keyed number.
-            let together = (set.len() + earlier.set.len()) / 10;
+            // Up to one more for ten persons in both together, by a keyed draw.
+            let (least, most) = (self.rule.threshold_jitter as usize, self.rule.separation_jitter);
+            let more = ((set.len() + earlier.set.len()) / 10).max(least).min(most);
             let gap = set.len().abs_diff(earlier.set.len());
-            if gap >= k + together.min(self.rule.separation_jitter) {
+            if gap >= k + more {
                 continue;
             }
             let apart = set.apart(&earlier.set);
             let near = || {
                 gap.max(apart) < k || {
-                    let most = self.rule.separation_jitter as u64;
-                    let more = self.keyed("separation", &set, most) as usize;
-                    gap.max(apart) < k + more.min(together)
+                    let more = self.keyed("separation", &set, more as u64) as usize;
+                    gap.max(apart) < k + more
                 }
             };
-            if best.is_none_or(|(least, _)| apart < least)
+            if best.is_none_or(|(least, _)| apart == 0 && least > 0)
                 && (apart == 0 || !earlier.copied)
                 && near()
                 && !set.found_by(k).is_disjoint(&earlier.set.found_by(k))
@@ -272,7 +305,7 @@ impl Model {
         let outcome = match best {
             Some((0, outcome)) => return outcome,
             // Whoever is near something hidden is hidden.
-            Some((_, outcome)) if outcome.figure.is_none() || self.may_copy(&set) => outcome,
+            Some((_, outcome)) if outcome.figure.is_none() || self.may_copy(kind, &set) => outcome,
             Some(_) => HIDDEN,
             None => draw(self, &set),
         };
@@ -282,12 +315,12 @@ impl Model {
         outcome
     }
 
-    fn member(&mut self, person: i64, contribution: i128) -> Member {
+    fn member(&mut self, person: i64, contribution: i128, unit: i128) -> Member {
         let key = &self.key;
-        *self.met.entry((person, contribution)).or_insert_with(|| {
+        *self.met.entry((person, contribution, unit)).or_insert_with(|| {
             let hashed = key.person(person);
             let (weight, bucket) = (i128::from(hashed.weight), hashed.bucket);
-            Member { contribution, weight, bucket, mark: key.mark(&hashed, contribution) }
+            Member { contribution, weight, bucket, mark: key.mark(&hashed, contribution * unit) }
         })
     }
 
@@ -298,7 +331,10 @@ impl Model {
     }
 
     /// More than half of k, plus up to a quarter by a keyed draw of who they are.
-    fn may_copy(&mut self, set: &Set) -> bool {
+    fn may_copy(&mut self, kind: Measure, set: &Set) -> bool {
+        if matches!(kind, Measure::Total { .. }) {
+            return true;
+        }
         let half = self.rule.separation / 2;
         if set.len() > half + half / 2 {
             return true;
@@ -353,15 +389,33 @@ impl Model {
         (nearest(sum + weights + draw, base) * base).max(base)
     }
 
-    fn total(&self, set: &Set, persons: i128, decimals: u8) -> Outcome {
-        let clip = self.clip(set);
+    /// Limited to the largest power of two that a set of people reaches by more than half whose number may be
+    /// told: the first three that T do, and the one that all do.
+    fn total(&mut self, set: &Set, everybody: usize, persons: i128, decimals: u8) -> Outcome {
+        let mut limits: Vec<(i128, i128)> =
+            set.members.values().map(|m| scale(m.contribution.abs(), decimals)).collect();
+        limits.sort_by(|(a, b), (c, d)| (c * b).cmp(&(a * d)));
+        limits.dedup();
+        let more = |half: (i128, i128), m: &Member| 2 * m.contribution.abs() * half.1 > half.0;
+        let reached =
+            |limit: &(i128, i128)| set.members.values().filter(|m| more(*limit, m)).count();
+        let threshold = self.profile.threshold() as usize;
+        let mut tried: Vec<_> =
+            limits.iter().copied().filter(|limit| reached(limit) >= threshold).take(3).collect();
+        let last = *limits.last().unwrap();
+        if tried.last() != Some(&last) {
+            tried.push(last);
+        }
+        let enough = tried.into_iter().find(|limit| {
+            let heavy = set.members.iter().filter(|(_, m)| more(*limit, m));
+            self.people(&heavy.map(|(person, _)| (*person, 1)).collect()).figure.is_some()
+        });
+        let Some((above, below)) = enough else { return self.nothing() };
+        let clip = above / below;
         let (sum, weighted) = Self::limited(set, clip);
-        let draw = self.secret.uniform("scale", &[&set.bytes()]);
-        let lower = 2_f64.powf(-0.25 * ((draw >> 11) as f64 / 2_f64.powi(53)));
-        let softened = (clip * (lower * 65_536.0).floor() as i128 + 65_535) / 65_536;
-        let (above, below) = scale(softened, decimals);
         let size = above as f64 / below as f64;
-        let parts = persons as f64 * self.mean_square(set);
+        let mean = self.evenness(set, Self::mean_square(set, clip, everybody), decimals);
+        let parts = persons as f64 * mean;
         let variance = self.variance(parts / size.powi(2));
         let figure =
             sum + self.weights(weighted) + nearest(above * self.draw(set, variance), below);
@@ -376,9 +430,8 @@ impl Model {
         (self.rule.weights * parts + scale.powi(2) * (variance + rounding)).sqrt()
     }
 
-    /// The mean square of the limited contributions, to a half power of two, up or down by a keyed draw.
-    fn mean_square(&self, set: &Set) -> f64 {
-        let clip = self.clip(set);
+    /// The mean square of the limited contributions.
+    fn mean_square(set: &Set, clip: i128, everybody: usize) -> f64 {
         if clip == 0 {
             return 0.0;
         }
@@ -386,13 +439,18 @@ impl Model {
             let part = member.contribution.abs().min(clip) as f64 / clip as f64;
             (part * 1_048_576.0).round().powi(2)
         });
-        let mean = parts.sum::<f64>() / 2_f64.powi(40) / set.len() as f64;
-        let exact = (clip as f64).powi(2) * mean;
+        let mean = parts.sum::<f64>() / 2_f64.powi(40) / everybody as f64;
+        (clip as f64).powi(2) * mean
+    }
+
+    /// To a half power of two in whole units, up or down by a keyed draw.
+    fn evenness(&self, set: &Set, exact: f64, decimals: u8) -> f64 {
         if exact <= 0.0 {
             return 0.0;
         }
+        let unit = 10_f64.powi(i32::from(decimals)).powi(2);
         let draw = self.secret.uniform("evenness", &[&set.bytes()]);
         let part = (draw >> 11) as f64 / 2_f64.powi(53);
-        2_f64.powf((exact.log2() * 2.0 + part).floor() / 2.0)
+        2_f64.powf(((exact / unit).log2() * 2.0 + part).floor() / 2.0) * unit
     }
 }

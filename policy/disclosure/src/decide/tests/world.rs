@@ -130,8 +130,7 @@ impl Table {
         let hashing = secret.people();
         let cells = |what: What| -> Vec<RawCell> {
             let cell = |(_, people): &(Key, People)| {
-                let cell = evidence_under(&what.of(people), profile, &hashing);
-                if what.measure() == Measure::Persons { cell.of_people() } else { cell }
+                evidence_under(&what.of(people), what.measure(), profile, &hashing)
             };
             self.groups.iter().map(cell).collect()
         };
@@ -147,12 +146,19 @@ impl Table {
         question.analyst = format!("analyst {}", self.wording);
         question.agreement = format!("agreement {}", self.wording);
         question.query_id = format!("{number}");
+        question.tables = self.tables();
         let keys: Vec<Key> = self.groups.iter().map(|(key, _)| *key).collect();
         let measures = self.measures.iter().enumerate().map(named).collect();
         let domain = self.domain.as_ref().map(|domain| self.batch(domain));
         let keys = self.batch(&keys);
         let people = (cells(What::Rows), RowsOf::Base);
         RawAggregates::new(question, profile.clone(), keys, people, measures, domain).unwrap()
+    }
+
+    /// Figure columns times grouping sets.
+    pub(super) fn tables(&self) -> u64 {
+        let sets = if self.keys == Keys::Sets { 2 } else { 1 };
+        sets * self.measures.len().max(1) as u64
     }
 
     fn batch(&self, keys: &[Key]) -> RecordBatch {
@@ -303,7 +309,7 @@ pub(super) fn any_variant() -> impl Strategy<Value = Profile> {
         // Drawn on a coarser grid.
         "weights = 0.1\nvariance = 90\nper_person = 0\nbound = 600",
     ]);
-    let meter = select(vec!["", "growth_from = 1\nbudget = 9", "growth_from = 4"]);
+    let meter = select(vec!["", "growth_from = 1\nbudget = 14", "growth_from = 4"]);
     let heads = (2_u64..11, select(vec![1_u64, 5, 7]), 0_u64..9, 0_u64..3, 0_u64..21);
     (heads, noise, meter).prop_map(|((least, base, jitter, apart, more), noise, meter)| {
         variant([least, base, jitter, least + apart, more], noise, meter)

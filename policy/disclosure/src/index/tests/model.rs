@@ -93,31 +93,19 @@ fn person(width: usize, at: usize) -> i64 {
 }
 
 /// Every remembered set.
-pub(super) struct Linear(pub(super) Vec<Remembered>, usize);
-
-/// What an index may answer.
-pub(super) enum Answer {
-    /// This and nothing else.
-    Must(Near),
-    /// Nothing, or one that differs in at least this many buckets, which are k or more.
-    Far(usize),
-}
+pub(super) struct Linear(pub(super) Vec<Remembered>);
 
 impl Linear {
-    pub(super) fn new(k: usize) -> Self {
-        Self(Vec::new(), k)
-    }
-
-    pub(super) fn nearest(
+    /// All that are near, the earliest first.
+    pub(super) fn near(
         &self,
         kind: Kind,
         persons: usize,
         sketch: &Sketch,
         reach: impl Fn(u64) -> usize,
-    ) -> Answer {
-        let k = self.1;
-        let mut best: Option<(usize, (u32, &Remembered))> = None;
-        for (number, set) in (0..).zip(&self.0).filter(|(_, set)| set.kind == kind) {
+    ) -> Vec<Near> {
+        let all = (0..).zip(&self.0).filter(|(_, set)| set.kind == kind);
+        all.filter_map(|(number, set)| {
             let differing = set.sketch.differing(sketch);
             let reach = reach(u64::from(set.persons));
             // Between strangers nothing is copied.
@@ -127,16 +115,8 @@ impl Linear {
             };
             let near =
                 !strangers && differing < reach && (set.persons as usize).abs_diff(persons) < reach;
-            if near && best.is_none_or(|(least, _)| differing < least) {
-                best = Some((differing, (number, set)));
-            }
-        }
-        match best {
-            Some((differing, _)) if differing >= k => Answer::Far(differing),
-            Some((differing, (set, found))) => {
-                Answer::Must(Near { outcome: found.outcome, differing, set })
-            }
-            None => Answer::Far(usize::MAX),
-        }
+            near.then_some(Near { outcome: set.outcome, differing, set: number })
+        })
+        .collect()
     }
 }

@@ -9,8 +9,8 @@ use arrow_flight::sql::{
     CommandStatementIngest, CommandStatementSubstraitPlan, CommandStatementUpdate,
 };
 use cordon_disclosure::{
-    Asked, AuditEvent, AuditOutcome, Decide, Ledger, LedgerError, Question, Recorded, Standing,
-    Timestamp,
+    Asked, AuditEvent, AuditOutcome, Charge, Decide, Ledger, LedgerError, Question, Recorded,
+    Standing, Timestamp,
 };
 
 use super::*;
@@ -150,6 +150,10 @@ impl Ledger for Full {
         _now: Timestamp,
         _decide: &mut Decide<'_>,
     ) -> Result<Option<Recorded>, LedgerError> {
+        Err(LedgerError { action: "write", source: "disk full".into() })
+    }
+
+    fn charge(&self, _question: &Question, _charge: Charge) -> Result<(), LedgerError> {
         Err(LedgerError { action: "write", source: "disk full".into() })
     }
 
