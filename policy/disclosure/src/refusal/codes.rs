@@ -95,6 +95,10 @@ pub enum Code {
     MeasureNotOffered,
     /// Budget spent.
     BudgetSpent,
+    /// Rows multiplied.
+    RowsMultiplied,
+    /// Too many constants.
+    TooManyConstants,
     /// Deadline reached.
     DeadlineReached,
     /// Memory limit reached.
@@ -163,6 +167,8 @@ impl Code {
         Code::PlanNotOffered,
         Code::MeasureNotOffered,
         Code::BudgetSpent,
+        Code::RowsMultiplied,
+        Code::TooManyConstants,
         Code::DeadlineReached,
         Code::MemoryExhausted,
         Code::Internal,
@@ -491,6 +497,20 @@ impl Code {
                 rule: "an agreement learns at most as much as its profile's budget; questions asked before stay free",
                 remedy: "ask a question that was answered before, or ask the governance lead about the budget",
                 example: "any new question under an agreement whose meter in `my.agreements` stands at its budget",
+            },
+            Code::RowsMultiplied => &Page {
+                id: "CORDON-D129",
+                title: "Rows multiplied",
+                rule: "a question joins patients with patients at most twice where both sides may have several rows of one patient, and repeats a row at most 4 times, by UNION ALL or by grouping sets within a person",
+                remedy: "bring one side to one row per person (GROUP BY pseudo_hesid), use EXISTS, or use OR and CASE instead of UNION ALL",
+                example: "three self joins `JOIN hes.apc b ON b.pseudo_hesid = a.pseudo_hesid`",
+            },
+            Code::TooManyConstants => &Page {
+                id: "CORDON-D130",
+                title: "Too many constants",
+                rule: "a statement compares a date, or a number without a code list, with at most 40 different constants, and at most two parts of one date (year, quarter and month are one): longer lists draw arbitrary sets of people",
+                remedy: "use BETWEEN, bands, or date_trunc as a group column; codes may be listed freely",
+                example: "`admidate IN (...)` with 400 dates",
             },
             Code::DeadlineReached => &Page {
                 id: "CORDON-X101",

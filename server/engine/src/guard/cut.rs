@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use cordon_catalogue::{Domain as PublicDomain, TableKind};
+use cordon_catalogue::Domain as PublicDomain;
 use cordon_disclosure::{Code, Measure, Refusal, RowsOf, error_column};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult};
@@ -30,6 +30,35 @@ use crate::released::ReleasedSource;
 
 /// Most group columns beside the period.
 const MAX_KEYS: usize = 4;
+
+/// Most of them that count as the period.
+const MAX_PERIOD: usize = 2;
+
+/// The group columns that count as the period: years, quarters, months, weeks or days of one date, and the
+/// financial year.
+#[derive(Default)]
+struct Period {
+    date: Option<Origin>,
+    taken: usize,
+}
+
+impl Period {
+    /// Whether a group column counts as the period.
+    fn takes(&mut self, facts: &Facts, is_date: impl Fn(&Origin) -> bool) -> bool {
+        let Some(column) = &facts.period else { return false };
+        if self.taken >= MAX_PERIOD {
+            return false;
+        }
+        if is_date(column) {
+            if self.date.as_ref().is_some_and(|date| date != column) {
+                return false;
+            }
+            self.date = Some(column.clone());
+        }
+        self.taken += 1;
+        true
+    }
+}
 
 /// A contribution per row, its public bounds, and the decimals of a total.
 type Gathered = (Expr, Option<(i128, i128)>, Option<u8>);
@@ -233,20 +262,25 @@ impl Guard<'_> {
         .at(place)
     }
 
-    /// Columns count, not expressions: five codes strung together are five group columns.
+    /// Columns count, not expressions: five codes strung together are five group columns. What is computed
+    /// counts by itself, since bands of one column can differ.
     fn width(&mut self, groups: &[&Expr], input: &Rel) -> Result<(), Refusal> {
-        let facts = groups
-            .iter()
-            .map(|group| self.read(input, |l| l.value(group)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let beside_period: Vec<&Expr> = facts
-            .iter()
-            .zip(groups)
-            .filter(|(f, _)| !self.is_period(f))
-            .map(|(_, group)| *group)
-            .collect();
-        let computed = facts.iter().filter(|f| f.sources.is_empty() && !f.constant).count();
-        let counted = self.read(input, |l| Ok(l.width(&beside_period)))? + computed;
+        let mut period = Period::default();
+        let (mut plain, mut computed) = (Vec::new(), 0);
+        for group in groups {
+            let facts = self.read(input, |l| l.value(group))?;
+            if facts.constant || period.takes(&facts, |column| self.is_date(column)) {
+                continue;
+            }
+            if facts.origin.is_some() {
+                plain.push(*group);
+            } else if !facts.sources.is_empty() && facts.sources.iter().all(|c| self.is_date(c)) {
+                computed += 1;
+            } else {
+                computed += self.read(input, |l| Ok(l.width(&[group])))?.max(1);
+            }
+        }
+        let counted = self.read(input, |l| Ok(l.width(&plain)))? + computed;
         if counted > MAX_KEYS {
             return Err(Refusal::new(
                 Code::TooManyKeys,
@@ -257,18 +291,11 @@ impl Guard<'_> {
         Ok(())
     }
 
-    /// Computed from dates or the financial year only.
-    fn is_period(&self, facts: &Facts) -> bool {
-        !facts.sources.is_empty()
-            && facts.sources.iter().all(|(table, column)| {
-                self.catalogue.table(table).is_some_and(|t| {
-                    let year =
-                        matches!(&t.kind, TableKind::Protected { year, .. } if year == column);
-                    year || t
-                        .column(column.as_str())
-                        .is_some_and(|c| c.data_type == DataType::Date32)
-                })
-            })
+    fn is_date(&self, (table, column): &Origin) -> bool {
+        self.catalogue
+            .table(table)
+            .and_then(|t| t.column(column.as_str()))
+            .is_some_and(|c| c.data_type == DataType::Date32)
     }
 
     /// Aggregate(keys, evidence) over Projection(keys, person, contributions).
@@ -397,7 +424,7 @@ impl Guard<'_> {
         let plan = Projection::try_new(exprs, Arc::new(plan))
             .map(LogicalPlan::Projection)
             .map_err(internal)?;
-        let open = Open { keys: vec![(0..first).collect()], released: true, literal: false };
+        let open = Open { keys: vec![(0..first).collect()], released: true, ..Open::default() };
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
     }
 

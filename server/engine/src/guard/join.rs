@@ -1,7 +1,9 @@
 //! Joins: patients' rows meet only rows of the same patient, or rows of nobody on a whole key.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cordon_catalogue::TableName;
 use cordon_disclosure::{Code, Refusal};
 use datafusion::common::{Column, JoinConstraint, JoinType, NullEquality};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection};
@@ -10,6 +12,15 @@ use super::listing::Chosen;
 use super::person::is_pseudonym;
 use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Personal, Rel};
 use super::{Guard, internal, renamed, total};
+
+/// Most joins of one question that multiply a person's rows by each other: the time they take is a power of
+/// the number of rows, and would tell it.
+const MOST_FANS: usize = 2;
+/// In how many branches of UNION ALLs a row may be.
+const MOST_COPIES: usize = 4;
+
+/// In how many branches a row of each base table may be.
+type Copies = BTreeMap<TableName, usize>;
 
 /// Which side a row of the join always has a person from.
 enum Side {
@@ -76,6 +87,19 @@ impl Guard<'_> {
             JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => r.one_per_person,
             _ => l.one_per_person && r.one_per_person,
         };
+        let fans = l.fans + r.fans + usize::from(fans_out(j, &l, &r));
+        if fans > MOST_FANS {
+            return Err(Refusal::new(
+                Code::RowsMultiplied,
+                format!("more than {MOST_FANS} joins multiply the rows of one patient"),
+            )
+            .at(self.spots.only("join")));
+        }
+        let copies = match j.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => l.copies.clone(),
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => r.copies.clone(),
+            _ => self.copied_by_each_other(&l, &r)?,
+        };
         let side = match j.join_type {
             JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
                 Side::Right
@@ -102,8 +126,42 @@ impl Guard<'_> {
             Side::Right => r.chosen,
         };
         let chosen = self.chosen_by(j, own, &other)?;
-        let kind = Personal { base, one_per_person, limited: false, restrictions, chosen };
+        let kind =
+            Personal { base, one_per_person, limited: false, restrictions, chosen, fans, copies };
         self.build(j, left, right, side, kind, &other)
+    }
+
+    /// A row of one side stands beside each copy of the other side's.
+    fn copied_by_each_other(&self, l: &Personal, r: &Personal) -> Result<Copies, Refusal> {
+        let most = |side: &Personal| side.copies.values().copied().max().unwrap_or(1);
+        let (left, right) =
+            (self.copied(l.copies.clone(), most(r))?, self.copied(r.copies.clone(), most(l))?);
+        let mut both = left;
+        for (table, copies) in right {
+            let known = both.entry(table).or_default();
+            *known = copies.max(*known);
+        }
+        Ok(both)
+    }
+
+    /// So many times as many copies of every row.
+    pub(super) fn copied(&self, copies: Copies, times: usize) -> Result<Copies, Refusal> {
+        let copies: Copies =
+            copies.into_iter().map(|(table, n)| (table, n.saturating_mul(times))).collect();
+        self.not_copied_often(&copies)?;
+        Ok(copies)
+    }
+
+    /// Every copy of a row is a fresh draw of noise.
+    pub(super) fn not_copied_often(&self, copies: &Copies) -> Result<(), Refusal> {
+        match copies.iter().find(|(_, n)| **n > MOST_COPIES) {
+            None => Ok(()),
+            Some((table, _)) => Err(Refusal::new(
+                Code::RowsMultiplied,
+                format!("a row of `{table}` is repeated more than {MOST_COPIES} times"),
+            )
+            .at(self.spots.first("union"))),
+        }
     }
 
     /// What a join matches rows by, beside the person.
@@ -114,12 +172,12 @@ impl Guard<'_> {
                 continue;
             }
             let facts = self.join_key(l, left, r, right)?;
-            met.by(facts.says, &facts.tested);
+            met.by(&facts);
         }
         if let Some(filter) = &j.filter {
             let both = both_sides(left, right)?;
             let facts = self.read(&both, |language| language.condition(filter))?;
-            met.by(facts.says, &facts.tested);
+            met.by(&facts);
         }
         Ok(met)
     }
@@ -214,6 +272,15 @@ impl Guard<'_> {
                 "a table with two or more columns computed by CASE, IN or OR is joined with patients",
             ));
         }
+        if o.outside || open.columns.iter().any(|f| f.outside) {
+            return Err(Refusal::new(
+                Code::Predicate,
+                "a table computed by what is not offered over patients' rows is joined with them",
+            )
+            .at(self.spots.only("join"))
+            .instead("join the plain table, with conditions as over patients' rows; compute above the figures"));
+        }
+        self.listed.name(&o.named)?;
         if j.on.is_empty() {
             self.one_row_joins = true;
         }
@@ -286,6 +353,9 @@ impl Guard<'_> {
             Kind::Open(_) => guard.open_facts(e, rel),
         };
         let (lf, rf) = (side(self, l, left)?, side(self, r, right)?);
+        if lf.strung || rf.strung {
+            return Err(super::language::strung_together(if lf.strung { l } else { r }));
+        }
         let keys_agree = std::mem::discriminant(&lf.class) == std::mem::discriminant(&rf.class);
         if !keys_agree {
             self.read(left, |language| language.not_a_key(l, &lf))?;
@@ -355,12 +425,15 @@ impl Guard<'_> {
             }
             self.one_row_joins = true;
         }
+        let mut told = Open::default();
         for (a, b) in &j.on {
             self.open_facts(a, &left)?;
             self.open_facts(b, &right)?;
+            told = told.and(&self.told(a, &left)).and(&self.told(b, &right));
         }
         if let Some(filter) = &j.filter {
             self.open_facts(filter, &left)?;
+            told = told.and(&self.told(filter, &both_sides(&left, &right)?));
         }
         let equated = |pick: &dyn Fn(&(Expr, Expr)) -> Expr,
                        rel: &Rel|
@@ -396,11 +469,17 @@ impl Guard<'_> {
             }
         }
         let columns = joined_columns(j, &left, &right);
-        let open =
-            Open { keys, released: l.released || r.released, literal: l.literal || r.literal };
+        let open = Open { keys, ..told.and(&l).and(&r) };
         let plan = self.node(j, left, right, false)?;
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
     }
+}
+
+/// Whether several rows of one person may meet several.
+fn fans_out(j: &Join, l: &Personal, r: &Personal) -> bool {
+    matches!(j.join_type, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full)
+        && !l.one_per_person
+        && !r.one_per_person
 }
 
 /// Facts of the join's own visible columns.

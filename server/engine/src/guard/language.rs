@@ -4,6 +4,8 @@
 //! constants, bands by CASE. No modulus, hash, bits, middle of a string or non-linear arithmetic: those
 //! draw arbitrary subsets. What is not known here is refused.
 
+use std::collections::BTreeSet;
+
 use arrow_schema::{DataType, TimeUnit};
 use cordon_catalogue::Catalogue;
 use cordon_disclosure::{Code, Refusal};
@@ -11,8 +13,8 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{Case, InList, Like, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 
-use super::listing::{self, Listed};
-use super::relation::{ColumnClass, Facts, Number, Rel};
+use super::listing::{self, Listed, Part};
+use super::relation::{ColumnClass, Facts, Number, Origin, Rel};
 use crate::authorise::span_place;
 use crate::functions;
 use crate::parse::{Spots, shorten};
@@ -24,6 +26,8 @@ pub(crate) struct Language<'a> {
     /// Combinations of three and more columns, over the whole statement.
     pub(crate) listed: &'a mut Listed,
     pub(crate) catalogue: &'a Catalogue,
+    /// Why what was read may not stand here, once its combinations are counted.
+    pub(crate) refused: Option<Refusal>,
 }
 
 type Answer<T> = Result<T, Refusal>;
@@ -55,11 +59,44 @@ impl Language<'_> {
         if tests.len() > 1 {
             self.listed.put(tests.iter().cloned(), self.spots)?;
         }
+        let pairs = listing::branches(self.catalogue, self.rel, expr);
+        if listing::is_wide_beside(self.catalogue, self.rel, expr) {
+            let before = self.rel.personal().map(|p| p.chosen.pairs());
+            let all: BTreeSet<_> = before.into_iter().flatten().chain(&pairs).cloned().collect();
+            if all.len() > 1 {
+                self.listed.put_pairs(&all, self.spots)?;
+            }
+        }
+        if let Some(refusal) = self.refused.take() {
+            return Err(refusal);
+        }
         let size = listing::size(self.rel, expr)?;
-        Ok(Facts { tests, size, says: listing::says(self.rel, expr), ..facts })
+        Ok(Facts { tests, pairs, size, says: listing::says(self.rel, expr), ..facts })
     }
 
-    fn read(&mut self, expr: &Expr) -> Answer<Facts> {
+    /// Sides that are told apart, by each other or by constants.
+    fn compared(&mut self, sides: &[(&Expr, &Facts)]) {
+        let strung = sides.iter().find(|(_, facts)| facts.strung);
+        let refusal = strung.map(|(expr, _)| strung_together(expr));
+        let all = Facts::merged(sides.iter().map(|(_, facts)| *facts));
+        // A list of one column that another one is compared with, element by element.
+        let columns = sides.iter().filter(|(_, facts)| !facts.constant).count();
+        let listed = columns > 1
+            && all.constants.len() > listing::MAX_PAIRS
+            && listing::width(self.catalogue, &all.sources) > 1;
+        let refusal = refusal.or(listed.then(listing::too_many_pairs));
+        let refusal = refusal.or(self.listed.compared(&all.scale, &all.constants));
+        self.refused = self.refused.take().or(refusal);
+    }
+
+    /// Whether values made of these parts tell two columns apart.
+    fn strings(&self, parts: &[Facts]) -> bool {
+        let columns = parts.iter().filter(|p| !p.constant);
+        let figures = columns.clone().any(|p| p.sources.is_empty()) && columns.count() > 1;
+        figures || listing::width(self.catalogue, parts.iter().flat_map(|p| &p.sources)) > 1
+    }
+
+    pub(crate) fn read(&mut self, expr: &Expr) -> Answer<Facts> {
         match expr {
             Expr::Alias(a) => self.read(&a.expr),
             Expr::Column(c) => self.column(c),
@@ -67,9 +104,12 @@ impl Language<'_> {
             Expr::Literal(value, _) if is_decimal(&value.data_type()) => {
                 Err(self.outside("a decimal constant is not offered over patients' rows", expr))
             }
-            Expr::Literal(value, _) => Ok(Facts::constant(literal_number(value))),
+            Expr::Literal(value, _) if value.is_null() => {
+                Ok(Facts::constant(literal_number(value)))
+            }
+            Expr::Literal(value, _) => Ok(named(literal_number(value), &value.to_string())),
             // Parameters of a statement that is only prepared: any constant.
-            Expr::Placeholder(_) => Ok(Facts::constant(Number::Other)),
+            Expr::Placeholder(p) => Ok(named(Number::Other, &p.id)),
             Expr::BinaryExpr(b) => self.binary(b),
             Expr::Like(l) => self.like(l),
             Expr::Not(e)
@@ -86,7 +126,7 @@ impl Language<'_> {
             }
             Expr::Negative(e) => {
                 let inner = self.read_value(e)?;
-                Ok(Facts { origin: None, number: Number::Other, ..inner })
+                Ok(Facts { origin: None, number: Number::Other, period: None, ..inner })
             }
             Expr::Between(b) => {
                 let parts = [
@@ -94,6 +134,11 @@ impl Language<'_> {
                     self.read_value(&b.low)?,
                     self.read_value(&b.high)?,
                 ];
+                self.compared(&[
+                    (&*b.expr, &parts[0]),
+                    (&*b.low, &parts[1]),
+                    (&*b.high, &parts[2]),
+                ]);
                 Ok(Facts::merged(&parts).flag())
             }
             Expr::InList(l) => self.in_list(l),
@@ -179,6 +224,7 @@ impl Language<'_> {
                     self.not_a_key(&b.left, &parts[0])?;
                     self.not_a_key(&b.right, &parts[1])?;
                 }
+                self.compared(&[(&*b.left, &parts[0]), (&*b.right, &parts[1])]);
                 Ok(Facts::merged(&parts).flag())
             }
             Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide => {
@@ -186,7 +232,8 @@ impl Language<'_> {
             }
             Operator::StringConcat => {
                 let parts = [self.read_value(&b.left)?, self.read_value(&b.right)?];
-                Ok(Facts::merged(&parts))
+                let merged = Facts::merged(&parts);
+                Ok(Facts { strung: merged.strung || self.strings(&parts), scaled: true, ..merged })
             }
             _ => {
                 Err(self.outside(&format!("`{}` is not offered over patients' rows", b.op), &whole))
@@ -234,7 +281,29 @@ impl Language<'_> {
         } else {
             Number::Other
         };
-        Ok(Facts { number, ..merged })
+        let value_of = |side: &Facts, column: &(Origin, Part)| {
+            column.1 == Part::Value && side.scale.contains(column)
+        };
+        let itself = left.scale.iter().any(|c| value_of(&left, c) && value_of(&right, c));
+        if !scaling && merged.scaled && itself {
+            return Err(self.outside(
+                "a column less a multiple of itself is a modulus, which is not offered over patients' rows",
+                whole,
+            ));
+        }
+        // Added up after scaling, two columns can be told from the sum.
+        let dates = is_date_like(&b.left, self.rel) && is_date_like(&b.right, self.rel);
+        let strung = !left.constant
+            && !right.constant
+            && !dates
+            && merged.scaled
+            && self.strings(&[left, right]);
+        Ok(Facts {
+            number,
+            scaled: merged.scaled || scaling,
+            strung: merged.strung || strung,
+            ..merged
+        })
     }
 
     fn like(&mut self, l: &Like) -> Answer<Facts> {
@@ -254,6 +323,8 @@ impl Language<'_> {
                 .outside("LIKE takes a prefix only over patients' rows", &whole)
                 .instead("a pattern such as 'I21%'"));
         }
+        let pattern = self.read_value(&l.pattern)?;
+        self.compared(&[(&*l.expr, &inner), (&*l.pattern, &pattern)]);
         Ok(Facts::merged([&inner]).flag())
     }
 
@@ -268,6 +339,8 @@ impl Language<'_> {
             }
             parts.push(item_facts);
         }
+        let sides: Vec<_> = std::iter::once(&*l.expr).chain(&l.list).zip(&parts).collect();
+        self.compared(&sides);
         Ok(Facts::merged(&parts).flag())
     }
 
@@ -278,7 +351,11 @@ impl Language<'_> {
         }
         let mut values = Vec::new();
         for (when, then) in &c.when_then_expr {
-            conditions.push(self.read_value(when)?);
+            let facts = self.read_value(when)?;
+            if let (Some(base), Some(base_facts)) = (&c.expr, conditions.first()) {
+                self.compared(&[(&**base, base_facts), (&**when, &facts)]);
+            }
+            conditions.push(facts);
             values.push(self.read(then)?);
         }
         if let Some(otherwise) = &c.else_expr {
@@ -304,6 +381,8 @@ impl Language<'_> {
             }
         }
         let banded = values.iter().all(|v| v.constant);
+        // What it was banded by is no value of it; constants of bands could be weights.
+        let conditions: Vec<Facts> = conditions.into_iter().map(Facts::counted).collect();
         let merged = Facts::merged(conditions.iter().chain(&values));
         let number = values
             .iter()
@@ -324,6 +403,7 @@ impl Language<'_> {
             class,
             number,
             singles_out: merged.singles_out && !banded,
+            scaled: merged.scaled || odd_constant,
             constant: merged.constant,
             origin: None,
             ..merged
@@ -356,12 +436,18 @@ impl Language<'_> {
                 );
             }
         }
+        // A truth value of what is strung together is a comparison; a date as a number is so many seconds.
+        if matches!(to, DataType::Boolean) {
+            self.compared(&[(inner, &facts)]);
+        }
+        let from_date = inner.get_type(self.rel.plan.schema()).is_ok_and(|t| t.is_temporal());
         // Wider numbers say the same; a text that is read as a number does not.
         let keeps = to.is_numeric();
         let origin = if keeps { facts.origin.clone() } else { None };
         Ok(Facts {
             number: if keeps { facts.number.clone() } else { Number::Other },
             origin,
+            scaled: facts.scaled || (from_date && keeps),
             ..facts
         })
     }
@@ -443,6 +529,10 @@ impl Language<'_> {
             .at(place)
             .instead(instead));
         }
+        if matches!(name, "nullif" | "starts_with" | "greatest" | "least") {
+            let sides: Vec<_> = f.args.iter().zip(&parts).collect();
+            self.compared(&sides);
+        }
         let merged = Facts::merged(&parts);
         let number = match name {
             // coalesce(x, 0) is a sum of x.
@@ -451,7 +541,14 @@ impl Language<'_> {
             }
             _ => Number::Other,
         };
-        Ok(Facts { number, ..merged })
+        let merged = Facts { number, ..merged };
+        Ok(match name {
+            "concat" | "concat_ws" => {
+                Facts { strung: merged.strung || self.strings(&parts), scaled: true, ..merged }
+            }
+            "date_part" | "date_trunc" => of_a_date(f, &parts, merged),
+            _ => merged,
+        })
     }
 
     /// How many columns expressions are computed from, those of one code list being one.
@@ -465,7 +562,7 @@ impl Language<'_> {
 impl Facts {
     /// A condition: true, false or null.
     fn flag(self) -> Self {
-        Self { number: Number::Flag, origin: None, singles_out: false, ..self }
+        Self { number: Number::Flag, origin: None, singles_out: false, ..self.counted() }
     }
 }
 
@@ -477,6 +574,44 @@ fn is_decimal(data_type: &DataType) -> bool {
             | DataType::Decimal128(..)
             | DataType::Decimal256(..)
     )
+}
+
+/// A constant of the text, by its words.
+fn named(number: Number, words: &str) -> Facts {
+    Facts { constants: [words.into()].into(), ..Facts::constant(number) }
+}
+
+/// A part of a date, or a date that was truncated.
+fn of_a_date(f: &ScalarFunction, parts: &[Facts], merged: Facts) -> Facts {
+    let part = match f.args.first().map(unaliased) {
+        Some(Expr::Literal(part, _)) => part.try_as_str().flatten().unwrap_or_default(),
+        _ => "",
+    }
+    .to_lowercase();
+    let date = parts.get(1).cloned().unwrap_or_default();
+    let plain = matches!(part.as_str(), "year" | "quarter" | "month" | "week" | "day");
+    let period = date.period.filter(|_| plain);
+    let constants = date.constants;
+    if f.func.name() == "date_trunc" {
+        return Facts { period, constants, ..merged };
+    }
+    let scale = date.scale.into_iter().map(|(origin, was)| match was {
+        Part::Value => (origin, Part::named(&part)),
+        other => (origin, other),
+    });
+    // Seconds since 1970 are a date that was scaled.
+    let scaled = merged.scaled || !(plain || part.ends_with("dow") || part == "doy");
+    Facts { period, constants, scale: scale.collect(), scaled, ..merged }
+}
+
+/// Two columns as one value, compared.
+pub(crate) fn strung_together(expr: &Expr) -> Refusal {
+    Refusal::new(
+        Code::Predicate,
+        "columns that are strung together are compared: each comparison names a combination",
+    )
+    .at(first_column(expr).and_then(|c| span_place(c.spans())))
+    .instead("compare each column by itself: procode3 = 'RX1' AND sex = '1'")
 }
 
 /// Parts of a date that exist; those of a time of day come to 0.

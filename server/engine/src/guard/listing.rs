@@ -4,8 +4,11 @@
 //!
 //! A *test* is one such combination, known by its words. An expression's tests are those of its columns
 //! and of its smallest parts that combine three columns.
+//!
+//! Dates and numbers without a code list single people out by themselves: with how many constants a
+//! statement may compare them is counted here too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cordon_catalogue::{Catalogue, TableKind};
@@ -18,11 +21,17 @@ use datafusion::logical_expr::{Expr, Operator, lit};
 use sha2::{Digest, Sha256};
 
 use super::language::uncast;
-use super::relation::{Origin, Rel};
+use super::relation::{Facts, Origin, Rel};
 use crate::parse::Spots;
 
 /// Most combinations of three or more columns that a statement may list.
 const MAX_LISTED: usize = 4;
+/// Most branches of two columns that a statement may list, where rows are chosen by further columns.
+pub(crate) const MAX_PAIRS: usize = 20;
+/// Most constants that a statement may compare a date, or a number without a code list, with.
+const MAX_CONSTANTS: usize = 40;
+/// Most parts of one date that a statement may compare with constants.
+const MAX_PARTS: usize = 2;
 /// From how many columns on a combination is close to naming a person.
 pub(crate) const WIDE: usize = 3;
 
@@ -34,15 +43,17 @@ pub(crate) type Test = Arc<str>;
 pub(crate) struct Chosen {
     columns: BTreeSet<Origin>,
     words: BTreeSet<Test>,
+    pairs: BTreeSet<Test>,
     /// As it came out of a union: its branches have been put together already.
     united: bool,
 }
 
 impl Chosen {
-    /// `says`: the condition's words, see [`says`].
-    pub(crate) fn by(&mut self, says: u64, columns: &BTreeSet<Origin>) {
-        self.columns.extend(columns.iter().cloned());
-        self.words.insert(format!("{says:016x}").into());
+    /// By a condition.
+    pub(crate) fn by(&mut self, condition: &Facts) {
+        self.columns.extend(condition.tested.iter().cloned());
+        self.words.insert(format!("{:016x}", condition.says).into());
+        self.pairs.extend(condition.pairs.iter().cloned());
         self.united = false;
     }
 
@@ -50,6 +61,7 @@ impl Chosen {
     pub(crate) fn and(mut self, other: &Self) -> Self {
         self.columns.extend(other.columns.iter().cloned());
         self.words.extend(other.words.iter().cloned());
+        self.pairs.extend(other.pairs.iter().cloned());
         self.united = false;
         self
     }
@@ -67,6 +79,11 @@ impl Chosen {
             all = all.and(branch);
         }
         (Self { united: true, ..all }, tests)
+    }
+
+    /// The branches of two and more columns that conditions listed.
+    pub(crate) fn pairs(&self) -> &BTreeSet<Test> {
+        &self.pairs
     }
 
     pub(crate) fn columns(&self) -> &BTreeSet<Origin> {
@@ -101,9 +118,99 @@ pub(crate) fn width<'a>(
     named.collect::<BTreeSet<_>>().len()
 }
 
-/// The tests that a statement has put together so far.
+pub(crate) fn too_many_pairs() -> Refusal {
+    Refusal::new(
+        Code::TooManyBranches,
+        format!(
+            "the statement lists more than {MAX_PAIRS} combinations of two columns beside further columns"
+        ),
+    )
+}
+
+/// What of a date or number is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// Itself, or what is as fine as it is.
+    Value,
+    /// Year, quarter and month.
+    Calendar,
+    /// The week of the year.
+    Week,
+    /// The day of the month.
+    Day,
+    /// The day of the week.
+    Weekday,
+}
+
+impl Part {
+    /// What `date_part` takes out of a date.
+    pub(crate) fn named(part: &str) -> Self {
+        match part {
+            "year" | "isoyear" | "quarter" | "month" => Self::Calendar,
+            "week" => Self::Week,
+            "day" => Self::Day,
+            "dow" | "isodow" => Self::Weekday,
+            _ => Self::Value,
+        }
+    }
+}
+
+/// What dates, and numbers without a code list, were compared with.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Listed(BTreeSet<Test>);
+pub(crate) struct Named {
+    constants: BTreeMap<Origin, BTreeSet<Arc<str>>>,
+    parts: BTreeMap<Origin, BTreeSet<Part>>,
+}
+
+impl Named {
+    /// The values of `scale` are compared with `constants`.
+    pub(crate) fn by(&mut self, scale: &BTreeSet<(Origin, Part)>, constants: &BTreeSet<Arc<str>>) {
+        if constants.is_empty() {
+            return;
+        }
+        for (origin, part) in scale {
+            if *part == Part::Value {
+                let known = self.constants.entry(origin.clone()).or_default();
+                known.extend(constants.iter().cloned());
+            } else {
+                self.parts.entry(origin.clone()).or_default().insert(*part);
+            }
+        }
+    }
+
+    pub(crate) fn extend(&mut self, other: &Self) {
+        for (origin, constants) in &other.constants {
+            let known = self.constants.entry(origin.clone()).or_default();
+            known.extend(constants.iter().cloned());
+        }
+        for (origin, parts) in &other.parts {
+            self.parts.entry(origin.clone()).or_default().extend(parts);
+        }
+    }
+
+    fn too_many(&self) -> Option<Refusal> {
+        let constants = self.constants.iter().find(|(_, c)| c.len() > MAX_CONSTANTS);
+        let parts = self.parts.iter().find(|(_, p)| p.len() > MAX_PARTS);
+        let what = match (constants, parts) {
+            (Some((column, _)), _) => {
+                format!("`{}` is compared with more than {MAX_CONSTANTS} constants", column.1)
+            }
+            (None, Some((column, _))) => {
+                format!("more than {MAX_PARTS} parts of `{}` are compared with constants", column.1)
+            }
+            (None, None) => return None,
+        };
+        Some(Refusal::new(Code::TooManyConstants, what))
+    }
+}
+
+/// What a statement has put together so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listed {
+    tests: BTreeSet<Test>,
+    pairs: BTreeSet<Test>,
+    named: Named,
+}
 
 impl Listed {
     pub(crate) fn put(
@@ -111,8 +218,8 @@ impl Listed {
         tests: impl IntoIterator<Item = Test>,
         spots: &Spots,
     ) -> Result<(), Refusal> {
-        self.0.extend(tests);
-        if self.0.len() <= MAX_LISTED {
+        self.tests.extend(tests);
+        if self.tests.len() <= MAX_LISTED {
             return Ok(());
         }
         Err(Refusal::new(
@@ -120,6 +227,38 @@ impl Listed {
             "the statement puts together more than 4 combinations of three or more columns",
         )
         .at(["or", "union", "case"].iter().find_map(|word| spots.first(word))))
+    }
+
+    /// Branches of two columns, where rows are chosen by further ones.
+    pub(crate) fn put_pairs(
+        &mut self,
+        pairs: &BTreeSet<Test>,
+        spots: &Spots,
+    ) -> Result<(), Refusal> {
+        self.pairs.extend(pairs.iter().cloned());
+        if self.pairs.len() <= MAX_PAIRS {
+            return Ok(());
+        }
+        Err(too_many_pairs().at(["or", "case"].iter().find_map(|word| spots.first(word))))
+    }
+
+    /// Dates and numbers that are compared with constants.
+    pub(crate) fn name(&mut self, named: &Named) -> Result<(), Refusal> {
+        self.named.extend(named);
+        self.named.too_many().map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn compared(
+        &mut self,
+        scale: &BTreeSet<(Origin, Part)>,
+        constants: &BTreeSet<Arc<str>>,
+    ) -> Option<Refusal> {
+        self.named.by(scale, constants);
+        self.named.too_many()
+    }
+
+    pub(crate) fn named(self) -> Named {
+        self.named
     }
 }
 
@@ -171,6 +310,80 @@ fn pairs(catalogue: &Catalogue, rel: &Rel, expr: &Expr) -> BTreeSet<Test> {
     });
     debug_assert!(walked.is_ok(), "the visitor never fails");
     found
+}
+
+/// The branches of an expression that combine two and more columns each.
+pub(crate) fn branches(catalogue: &Catalogue, rel: &Rel, expr: &Expr) -> BTreeSet<Test> {
+    let wide = |exprs: &[&Expr]| width(catalogue, tested(rel, exprs)) > 1;
+    let arms = |case: &Case| -> Vec<Vec<Expr>> {
+        case.when_then_expr
+            .iter()
+            .map(|(w, t)| {
+                let base = case.expr.iter().map(|e| e.as_ref().clone());
+                base.chain([w.as_ref().clone(), t.as_ref().clone()]).collect()
+            })
+            .collect()
+    };
+    let mut found = BTreeSet::new();
+    let walked = expr.apply(|e| {
+        match e {
+            Expr::BinaryExpr(b) if b.op == Operator::Or => {
+                for side in [&*b.left, &*b.right] {
+                    let or = matches!(side, Expr::BinaryExpr(inner) if inner.op == Operator::Or);
+                    if !or && wide(&[side]) {
+                        found.insert(test(rel, &[side]));
+                    }
+                }
+            }
+            // The complement: one clause each, or NOT (a AND b).
+            Expr::BinaryExpr(b) if b.op == Operator::And => {
+                for side in [&*b.left, &*b.right] {
+                    let or = matches!(side, Expr::BinaryExpr(inner) if inner.op == Operator::Or);
+                    if or && wide(&[side]) {
+                        found.insert(test(rel, &[side]));
+                    }
+                }
+            }
+            Expr::Not(inner) if wide(&[inner]) => {
+                found.insert(test(rel, &[inner]));
+            }
+            // A column that is compared with a list by another column.
+            Expr::BinaryExpr(b) if wide(&[e]) => {
+                for side in [&*b.left, &*b.right] {
+                    if let Expr::Case(case) = uncast(side) {
+                        for arm in arms(case) {
+                            found.insert(test(
+                                rel,
+                                &std::iter::once(e).chain(&arm).collect::<Vec<_>>(),
+                            ));
+                        }
+                    }
+                }
+            }
+            Expr::Case(case) => {
+                for arm in arms(case) {
+                    let arm: Vec<&Expr> = arm.iter().collect();
+                    if wide(&arm) {
+                        found.insert(test(rel, &arm));
+                    }
+                }
+            }
+            Expr::Column(c) => {
+                found.extend(rel.find(c).into_iter().flat_map(|(_, f)| f.pairs.clone()));
+            }
+            _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "the visitor never fails");
+    found
+}
+
+/// Whether an expression, with what its rows were chosen by, tells of three and more columns.
+pub(crate) fn is_wide_beside(catalogue: &Catalogue, rel: &Rel, expr: &Expr) -> bool {
+    let before = rel.personal().map(|p| p.chosen.columns()).into_iter().flatten();
+    let all = before.chain(tested(rel, &[expr])).filter(|c| !is_year(catalogue, c));
+    width(catalogue, all) >= WIDE
 }
 
 /// The tests of an expression.

@@ -132,12 +132,30 @@ pub(crate) fn guard(
     let top = guard.whole(authorised.plan.clone())?;
     let columns = top.columns.iter().map(|c| c.figure).collect();
     check_outer(&top.plan)?;
+    not_too_many_tables(&guard.steps)?;
     Ok(GuardedPlan {
         steps: guard.steps,
         outer: top.plan,
         columns,
         one_row_joins: guard.one_row_joins,
     })
+}
+
+/// Most tables of one statement: one for each grouping set and figure column.
+const MOST_TABLES: usize = 200;
+
+fn not_too_many_tables(steps: &[Step]) -> Result<(), Refusal> {
+    let tables: usize = steps.iter().map(Step::tables).sum();
+    if tables > MOST_TABLES {
+        return Err(Refusal::new(
+            Code::TooManyKeys,
+            format!(
+                "grouping sets times figure columns are {tables}, and at most {MOST_TABLES} are offered"
+            ),
+        )
+        .instead("name fewer grouping sets or figures, or ask in several statements"));
+    }
+    Ok(())
 }
 
 /// An error of DataFusion while we rebuild: never shown, since it may quote our own plan.
@@ -302,7 +320,7 @@ impl Guard<'_> {
                 let one_row = matches!(plan, LogicalPlan::EmptyRelation(_));
                 let keys =
                     if one_row { vec![std::collections::BTreeSet::new()] } else { Vec::new() };
-                let open = relation::Open { keys, literal: true, released: false };
+                let open = relation::Open { keys, literal: true, ..relation::Open::default() };
                 Ok(Rel { plan: plan.clone(), columns, kind: Kind::Open(open) })
             }
             LogicalPlan::Subquery(_) => {
@@ -348,7 +366,7 @@ impl Guard<'_> {
         let found = restrictions(&f.predicate, &input);
         if let Kind::Personal(p) = &mut input.kind {
             p.restrictions.extend(found);
-            p.chosen.by(facts.says, &facts.tested);
+            p.chosen.by(&facts);
         }
         let predicate = total::total(f.predicate.clone(), input.plan.schema()).map_err(internal)?;
         let plan = Filter::try_new(predicate, Arc::new(input.plan))
@@ -376,6 +394,7 @@ impl Guard<'_> {
             spots: self.spots,
             listed: &mut self.listed,
             catalogue: self.catalogue,
+            refused: None,
         };
         check(&mut language)
     }

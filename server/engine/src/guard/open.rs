@@ -1,30 +1,35 @@
 //! Nodes over reference tables and released figures: post-processing. Any deterministic expression may
 //! stand here; what is computed from a suppressed figure is null.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cordon_disclosure::{Code, Refusal};
+use datafusion::common::Column;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::{Case, GroupingSet};
 use datafusion::logical_expr::{
-    Aggregate, Expr, LogicalPlan, Projection, WindowFunctionDefinition, lit,
+    Aggregate, Expr, LogicalPlan, Operator, Projection, WindowFunctionDefinition, lit,
 };
 use datafusion::scalar::ScalarValue;
 
-use super::language::{not_a_part, unaliased};
-use super::listing::{self, Chosen};
+use super::language::{Language, not_a_part, unaliased};
+use super::listing::{self, Chosen, Listed};
 use super::relation::{Facts, Figure, Kind, Open, Personal, Rel};
 use super::{Guard, internal, renamed, total};
 use crate::functions;
 
 impl Guard<'_> {
     pub(super) fn open_projection(&mut self, p: &Projection, input: Rel) -> Result<Rel, Refusal> {
+        let mut open = input.open().cloned().unwrap_or_default();
         let mut exprs = Vec::new();
         let mut columns = Vec::new();
         for (index, expr) in p.expr.iter().enumerate() {
-            let facts = self.open_facts(expr, &input)?;
+            let mut facts = self.open_facts(expr, &input)?;
             let computed = !matches!(unaliased(expr), Expr::Column(_));
+            let told = self.told(expr, &input);
+            facts.outside |= told.outside;
+            open.named.extend(&told.named);
             let expr = total::total(expr.clone(), input.plan.schema()).map_err(internal)?;
             let expr = if computed && facts.figure != Figure::No {
                 null_with_its_parts(&expr, &input)
@@ -34,7 +39,6 @@ impl Guard<'_> {
             exprs.push(renamed(expr, p.schema.qualified_field(index)));
             columns.push(facts);
         }
-        let mut open = input.open().cloned().unwrap_or_default();
         // A key survives where all its columns do.
         let place = |old: usize| {
             p.expr.iter().position(|e| matches!(unaliased(e), Expr::Column(c) if input.find(c).is_some_and(|(i, _)| i == old)))
@@ -63,8 +67,12 @@ impl Guard<'_> {
             ));
         };
         let mut columns = input.columns.clone();
+        let mut open = input.open().cloned().unwrap_or_default();
         for expr in node.expressions() {
             self.open_facts(&expr, &input)?;
+            let told = self.told(&expr, &input);
+            open.outside |= told.outside;
+            open.named.extend(&told.named);
         }
         if let LogicalPlan::Window(w) = node {
             for expr in &w.window_expr {
@@ -77,7 +85,6 @@ impl Guard<'_> {
                 columns.push(Facts { figure, origin: None, ..facts });
             }
         }
-        let mut open = input.open().cloned().unwrap_or_default();
         if let LogicalPlan::Limit(l) = node
             && matches!(
                 l.get_fetch_type(),
@@ -95,12 +102,13 @@ impl Guard<'_> {
     }
 
     pub(super) fn open_aggregate(&mut self, a: &Aggregate, input: Rel) -> Result<Rel, Refusal> {
-        let released = input.open().is_some_and(|o| o.released);
-        let literal = input.open().is_some_and(|o| o.literal);
+        let mut open = input.open().cloned().unwrap_or_default();
+        let released = open.released;
         let mut columns = Vec::new();
         let sets = matches!(a.group_expr.as_slice(), [Expr::GroupingSet(_)]);
         for expr in a.group_expr_distinct()? {
             columns.push(Facts { singles_out: false, ..self.open_facts(expr, &input)? });
+            open = open.and(&self.told(expr, &input));
         }
         if sets {
             columns.push(Facts::default());
@@ -111,12 +119,13 @@ impl Guard<'_> {
             let figure =
                 if released || facts.figure != Figure::No { Figure::Derived } else { Figure::No };
             columns.push(Facts { figure, origin: None, ..facts });
+            open = open.and(&self.told(expr, &input));
         }
         let plan = LogicalPlan::Aggregate(
             Aggregate::try_new(Arc::new(input.plan), a.group_expr.clone(), a.aggr_expr.clone())
                 .map_err(internal)?,
         );
-        let open = Open { keys: vec![(0..keys).collect()], released, literal };
+        let open = Open { keys: vec![(0..keys).collect()], ..open };
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
     }
 
@@ -138,18 +147,16 @@ impl Guard<'_> {
             .at(self.spots.only("union")));
         }
         if personal == 0 {
-            let released = inputs.iter().any(|r| r.open().is_some_and(|o| o.released));
-            let literal = inputs.iter().any(|r| r.open().is_some_and(|o| o.literal));
+            let open = inputs
+                .iter()
+                .filter_map(Rel::open)
+                .fold(Open::default(), |all, branch| all.and(branch));
             let plans = inputs.into_iter().map(|r| r.plan).collect();
             let plan = node
                 .with_new_exprs(vec![], plans)
                 .and_then(LogicalPlan::recompute_schema)
                 .map_err(internal)?;
-            return Ok(Rel {
-                plan,
-                columns,
-                kind: Kind::Open(Open { keys: vec![], released, literal }),
-            });
+            return Ok(Rel { plan, columns, kind: Kind::Open(open) });
         }
         for input in &inputs {
             self.not_limited(input)?;
@@ -173,6 +180,14 @@ impl Guard<'_> {
         let branches = inputs.iter().filter_map(|r| r.personal().map(|p| &p.chosen));
         let (chosen, tests) = Chosen::united(branches, self.catalogue);
         self.listed.put(tests, self.spots)?;
+        let mut copies = BTreeMap::new();
+        for branch in inputs.iter().filter_map(Rel::personal) {
+            for (table, n) in &branch.copies {
+                *copies.entry(table.clone()).or_default() += n;
+            }
+        }
+        self.not_copied_often(&copies)?;
+        let fans = inputs.iter().filter_map(|r| r.personal().map(|p| p.fans)).max();
         // The branches' persons get one name.
         let hidden = self.hidden_name();
         let mut plans = Vec::new();
@@ -198,8 +213,47 @@ impl Guard<'_> {
             limited: false,
             restrictions: vec![],
             chosen,
+            fans: fans.unwrap_or_default(),
+            copies,
         });
         Ok(Rel { plan: LogicalPlan::Union(union), columns, kind })
+    }
+
+    /// What an expression over public rows tells, should these be joined with patients: whether it stays
+    /// within the language for patients' rows, and which constants it names. Figures may be divided by
+    /// each other besides.
+    pub(super) fn told(&self, expr: &Expr, input: &Rel) -> Open {
+        let mut told = Open::default();
+        let is_figure =
+            |c: &&Column| input.find(c).is_some_and(|(_, f)| f.figure != Figure::No && !f.outside);
+        match expr {
+            Expr::Column(_) | Expr::Literal(..) => {}
+            Expr::Alias(_) | Expr::AggregateFunction(_) | Expr::WindowFunction(_) => {
+                let walked = expr.apply_children(|child| {
+                    told = std::mem::take(&mut told).and(&self.told(child, input));
+                    Ok(TreeNodeRecursion::Continue)
+                });
+                told.outside |= walked.is_err();
+            }
+            Expr::BinaryExpr(b) if matches!(b.op, Operator::And | Operator::Or) => {
+                told = self.told(&b.left, input).and(&self.told(&b.right, input));
+            }
+            of_figures
+                if of_figures.column_refs().iter().all(is_figure) && is_plain(of_figures) => {}
+            other => {
+                let mut named = Listed::default();
+                let mut language = Language {
+                    rel: input,
+                    spots: self.spots,
+                    listed: &mut named,
+                    catalogue: self.catalogue,
+                    refused: None,
+                };
+                told.outside = language.read(other).is_err();
+                told.named = named.named();
+            }
+        }
+        told
     }
 
     /// What an expression over public rows says; refuses functions that are not on the lists.
@@ -284,6 +338,49 @@ impl Guard<'_> {
     }
 }
 
+/// Arithmetic, comparisons and CASE, and functions that may stand over patients' rows.
+fn is_plain(expr: &Expr) -> bool {
+    let mut plain = true;
+    let walked = expr.apply(|e| {
+        plain &= match e {
+            Expr::BinaryExpr(b) => {
+                b.op.supports_propagation()
+                    || matches!(
+                        b.op,
+                        Operator::NotEq
+                            | Operator::And
+                            | Operator::Or
+                            | Operator::Plus
+                            | Operator::Minus
+                            | Operator::Multiply
+                            | Operator::Divide
+                    )
+            }
+            Expr::ScalarFunction(f) => functions::PERSONAL_SCALAR.contains(&f.func.name()),
+            Expr::Column(_)
+            | Expr::Literal(..)
+            | Expr::Alias(_)
+            | Expr::Placeholder(_)
+            | Expr::Negative(_)
+            | Expr::Not(_)
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsNotFalse(_)
+            | Expr::Between(_)
+            | Expr::InList(_)
+            | Expr::Case(_)
+            | Expr::Cast(_)
+            | Expr::TryCast(_) => true,
+            _ => false,
+        };
+        Ok(TreeNodeRecursion::Continue)
+    });
+    plain && walked.is_ok()
+}
+
 /// Null as soon as one of the figures it is computed from is.
 fn null_with_its_parts(expr: &Expr, input: &Rel) -> Expr {
     let missing = expr
@@ -333,6 +430,7 @@ fn union_facts(parts: &[&Facts]) -> Facts {
             super::relation::Number::Other
         },
         figure: parts.iter().map(|p| p.figure).max().unwrap_or_default(),
+        period: first.period.clone().filter(|d| same(&|p| p.period.as_ref() == Some(d))),
         says: listing::digest(&parts.iter().map(|p| format!("{:x} ", p.says)).collect::<String>()),
         size: parts.iter().map(|p| p.size).max().unwrap_or_default(),
         ..merged

@@ -113,8 +113,14 @@ impl Guard<'_> {
         let plan = Projection::try_new(above, Arc::new(LogicalPlan::Aggregate(node)))
             .map(LogicalPlan::Projection)
             .map_err(internal)?;
-        let kind =
-            Kind::Personal(Personal { base: None, one_per_person, limited: false, ..before });
+        let copies = self.copied(before.copies, sets.map_or(1, Vec::len))?;
+        let kind = Kind::Personal(Personal {
+            base: None,
+            one_per_person,
+            limited: false,
+            copies,
+            ..before
+        });
         Ok(Rel { plan, columns, kind })
     }
 
@@ -146,7 +152,7 @@ impl Guard<'_> {
         let filter = match &f.params.filter {
             Some(filter) => {
                 let facts = self.read(input, |l| l.value(filter))?;
-                chosen.by(facts.says, &facts.tested);
+                chosen.by(&facts);
                 parts.push(facts);
                 Some(Box::new(
                     total::total(filter.as_ref().clone(), input.plan.schema()).map_err(internal)?,
@@ -171,9 +177,12 @@ impl Guard<'_> {
             tests,
             says: listing::says(input, expr),
             size: listing::size(input, expr)?,
+            strung: parts.iter().any(|p| p.strung),
+            period: first.period.clone().filter(|_| hands_on(&name)),
             ..first
         }
         .chosen(&chosen, self.catalogue);
+        let facts = if counts { facts.counted() } else { facts };
         let params = AggregateFunctionParams {
             args,
             distinct: f.params.distinct,
@@ -274,7 +283,7 @@ impl Guard<'_> {
             let filter = match &p.filter {
                 Some(e) => {
                     let facts = self.read(&input, |l| l.value(e))?;
-                    chosen.by(facts.says, &facts.tested);
+                    chosen.by(&facts);
                     parts.push(facts);
                     Some(Box::new(
                         total::total(e.as_ref().clone(), input.plan.schema()).map_err(internal)?,
@@ -334,15 +343,22 @@ impl Guard<'_> {
                 };
                 Facts { class, origin: None, number, constant: false, ..first }
             }
+            "count" => Facts { number, constant: false, ..Facts::merged(arguments).counted() },
             _ => Facts {
                 class: ColumnClass::Plain,
                 origin: None,
                 number,
                 constant: false,
+                period: first.period.filter(|_| hands_on(name)),
                 ..Facts::merged(arguments)
             },
         })
     }
+}
+
+/// Whether an aggregate's value is one of the values it is given.
+fn hands_on(name: &str) -> bool {
+    matches!(name, "min" | "max" | "first_value" | "last_value")
 }
 
 /// A figure about one person is a number to be summed when it was counted, or comes from plain columns,

@@ -1,13 +1,14 @@
 //! What guard knows of a rebuilt node: whose rows they are, and what each column says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cordon_catalogue::{Catalogue, ColumnName, TableName};
 use cordon_disclosure::RowsOf;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::listing::{self, Chosen, Test};
+use super::listing::{self, Chosen, Named, Part, Test};
 
 /// A column of the catalogue.
 pub(crate) type Origin = (TableName, ColumnName);
@@ -47,6 +48,10 @@ pub(crate) struct Personal {
     pub(crate) restrictions: Vec<(Origin, Expr)>,
     /// Every condition that rows were chosen by.
     pub(crate) chosen: Chosen,
+    /// How many joins below may have multiplied a person's rows by each other.
+    pub(crate) fans: usize,
+    /// In how many branches of UNION ALLs a row of each base table may be.
+    pub(crate) copies: BTreeMap<TableName, usize>,
 }
 
 /// Rows that anybody may see who sees the answer.
@@ -58,6 +63,10 @@ pub(crate) struct Open {
     pub(crate) released: bool,
     /// Rows that stand in the text.
     pub(crate) literal: bool,
+    /// Its rows were chosen by an expression that may not stand over patients' rows.
+    pub(crate) outside: bool,
+    /// What dates and numbers of patients were compared with below.
+    pub(crate) named: Named,
 }
 
 /// What a column says.
@@ -87,6 +96,20 @@ pub(crate) struct Facts {
     pub(crate) constant: bool,
     /// Not for grouping, unless banded by CASE.
     pub(crate) singles_out: bool,
+    /// Strings two and more columns together: to compare it with a constant names a combination.
+    pub(crate) strung: bool,
+    /// Scaled: added to another column it would string the two together.
+    pub(crate) scaled: bool,
+    /// Computed from nobody's rows by an expression that may not stand over patients' rows.
+    pub(crate) outside: bool,
+    /// The dates, and numbers without a code list, whose value or part of a date it is.
+    pub(crate) scale: BTreeSet<(Origin, Part)>,
+    /// The constants that its value is or was computed with.
+    pub(crate) constants: BTreeSet<Arc<str>>,
+    /// The date or year column whose plain year, quarter, month, week or day it is.
+    pub(crate) period: Option<Origin>,
+    /// The branches of two and more columns that it lists.
+    pub(crate) pairs: BTreeSet<Test>,
 }
 
 /// The columns that need care wherever they stand.
@@ -131,6 +154,18 @@ impl Personal {
     /// What a row is: one of the base table, or a person's own, so that none is repeated; or else.
     pub(crate) fn rows_of(&self) -> RowsOf {
         if self.base.is_some() || self.one_per_person { RowsOf::Base } else { RowsOf::Joined }
+    }
+}
+
+impl Open {
+    /// What is known of rows that were put together from both; keys not.
+    #[must_use]
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        self.released |= other.released;
+        self.literal |= other.literal;
+        self.outside |= other.outside;
+        self.named.extend(&other.named);
+        Self { keys: Vec::new(), ..self }
     }
 }
 
@@ -189,6 +224,19 @@ impl Facts {
         self
     }
 
+    /// A number that was counted: no value of what was counted.
+    #[must_use]
+    pub(crate) fn counted(self) -> Self {
+        Self {
+            strung: false,
+            scaled: false,
+            scale: BTreeSet::new(),
+            constants: BTreeSet::new(),
+            period: None,
+            ..self
+        }
+    }
+
     /// The union of what several parts were computed from; says nothing else.
     pub(crate) fn merged<'a>(parts: impl IntoIterator<Item = &'a Facts>) -> Self {
         let mut all = Self { constant: true, ..Self::default() };
@@ -199,6 +247,12 @@ impl Facts {
             all.constant &= part.constant;
             all.spelled |= part.spelled;
             all.singles_out |= part.singles_out;
+            all.strung |= part.strung;
+            all.scaled |= part.scaled;
+            all.outside |= part.outside;
+            all.scale.extend(part.scale.iter().cloned());
+            all.constants.extend(part.constants.iter().cloned());
+            all.pairs.extend(part.pairs.iter().cloned());
             if part.figure != Figure::No {
                 all.figure = Figure::Derived;
             }

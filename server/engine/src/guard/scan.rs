@@ -1,8 +1,10 @@
 //! Swapping a granted table for the stored one: years, rows and columns of the agreement lie below
 //! everything the analyst wrote.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_schema::DataType;
 use cordon_catalogue::{Class, Domain, TableDescription, TableKind};
 use cordon_disclosure::{Code, Refusal};
 use cordon_store::{ANONYMOUS, PERSON};
@@ -13,7 +15,7 @@ use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableScan, binary_expr, col, lit,
 };
 
-use super::listing::{self, Chosen};
+use super::listing::{self, Chosen, Part};
 use super::relation::{ColumnClass, Facts, Kind, Number, Open, Origin, Personal, Rel};
 use super::{Guard, internal};
 use crate::authorise::{Granted, OwnView};
@@ -180,12 +182,18 @@ impl Guard<'_> {
                 }
                 _ => Number::Other,
             };
+            let is_date = described.data_type == DataType::Date32;
+            // A list of codes is everybody's; a date or a duration singles people out.
+            let listed = matches!(described.domain, Some(Domain::Codes | Domain::Table { .. }));
+            let scaled = is_date || (numeric && !listed);
             visible.push(col(described.name.as_str()));
             columns.push(Facts {
                 class,
                 sources: [origin.clone()].into(),
                 tested: [origin.clone()].into(),
                 says: column_says(&origin),
+                scale: scaled.then(|| (origin.clone(), Part::Value)).into_iter().collect(),
+                period: (is_date || described.name == *year).then(|| origin.clone()),
                 origin: Some(origin),
                 number,
                 singles_out: !described.groupable,
@@ -202,6 +210,8 @@ impl Guard<'_> {
             limited: false,
             restrictions,
             chosen: Chosen::default(),
+            fans: 0,
+            copies: BTreeMap::from([(table.name.clone(), 1)]),
         };
         Ok(Rel { plan, columns, kind: Kind::Personal(personal) })
     }
