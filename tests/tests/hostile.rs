@@ -109,6 +109,20 @@ async fn a_deadline_stops_the_work_and_the_server_goes_on() -> Result<()> {
     Ok(())
 }
 
+/// That a question met a limit is an answer too: it is charged what it could have been charged at most.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stopped_is_charged() -> Result<()> {
+    let world = World::with_settings(6_000, |s| s.deadline = Duration::from_millis(500)).await?;
+    let agreement = world.question("researcher", "SELECT 1")?.permit.agreement().to_string();
+    assert_eq!(world.ledger.charged(&agreement)?.answers(), 0.0);
+    match world.ask("researcher", &lasts()).await? {
+        Err(Stop::Failed(failure)) => assert_eq!(failure.code, Code::DeadlineReached),
+        other => bail!("{other:?}"),
+    }
+    assert!(world.ledger.charged(&agreement)?.answers() > 0.9);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_goes_away_stops_the_work_and_is_recorded() -> Result<()> {
     let world = World::new(6_000).await?;
