@@ -1,4 +1,4 @@
-//! A table served as it was before a load.
+//! Earlier versions of tables, and earlier answers.
 
 use std::collections::BTreeMap;
 
@@ -29,5 +29,28 @@ async fn an_older_version_answers_as_it_did() -> Result<()> {
     let as_of = AsOf::Versions(BTreeMap::from([(table, earlier)]));
     let world = world.reopened(|settings| settings.as_of = as_of)?;
     assert_eq!(told(&world).await?, before);
+    Ok(())
+}
+
+/// What was answered before comes from the ledger: nothing is read for it, and nothing is charged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_reads_no_row() -> Result<()> {
+    let world = World::new(500).await?;
+    let before = told(&world).await?;
+    let mut left = vec![world.folder.path().join("store")];
+    while let Some(folder) = left.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                left.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "parquet") {
+                std::fs::remove_file(path)?;
+            }
+        }
+    }
+    assert_eq!(told(&world).await?, before);
+    let another =
+        world.ask("referee", "SELECT sex, count(*) AS n FROM hes.apc GROUP BY sex").await?;
+    assert!(another.is_err(), "its rows are gone");
     Ok(())
 }

@@ -43,7 +43,7 @@ pub use raw::{
 };
 pub use refusal::{Code, Family, Page, Place, Refusal};
 pub use release::{
-    CellStatus, Metered, Outcome, ReleaseError, ReleasedMeasure, ReleasedTable, error_column,
-    most_charged, release, spent,
+    CellStatus, Columns, Metered, Outcome, ReleaseError, ReleasedMeasure, ReleasedTable,
+    error_column, most_charged, release, repeat, spent,
 };
 pub use sketch::Sketch;

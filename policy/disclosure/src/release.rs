@@ -16,7 +16,8 @@ use crate::index::Outcome as CellOutcome;
 use crate::meter::Smallest;
 use crate::{
     Asked, Charge, Code, Decided, Earlier, Index, Ledger, LedgerError, Measure, NoiseRule, Profile,
-    Protection, RawAggregates, RawMeasure, Refusal, Secret, Timestamp, decide, rules, stored,
+    Protection, Question, RawAggregates, RawMeasure, Refusal, Secret, Timestamp, decide, rules,
+    stored,
 };
 
 /// A table that has passed disclosure control and been recorded. [`release`] is its only constructor; what
@@ -144,6 +145,56 @@ pub fn release(
     }
 }
 
+/// The columns of a table as its question names them.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// The group keys.
+    pub keys: Vec<Field>,
+    /// The figures, and what each measures.
+    pub measures: Vec<(String, Measure)>,
+}
+
+/// What was released when this very question was asked before, under the names of now, and recorded as a copy:
+/// nothing is run for it. None where it was not asked.
+///
+/// # Errors
+/// When the ledger cannot read or record, or on an internal error.
+pub fn repeat(
+    question: &Question,
+    profile: &Profile,
+    columns: &Columns,
+    ledger: &dyn Ledger,
+    now: Timestamp,
+) -> Result<Option<ReleasedTable>, ReleaseError> {
+    let mut outcome = Ok(None);
+    let asked = Asked { question, separation: profile.separation() };
+    let recorded = ledger.exclusive(asked, now, &mut |earlier, _| {
+        let copied = || -> Result<_, ReleaseError> {
+            let Some(bytes) = earlier.table(&question.fingerprint)? else { return Ok(None) };
+            let table = renamed(stored::open(&bytes, &question.fingerprint)?, columns)?;
+            sealed(table, question, profile, earlier, Charge::default()).map(Some)
+        };
+        match copied() {
+            Ok(None) => Ok(None),
+            Ok(Some((table, bytes))) => {
+                outcome = Ok(Some(table));
+                let (charge, sets, near) = (Charge::default(), Vec::new(), Vec::new());
+                Ok(Some(Decided { table: bytes, copied: true, charge, sets, near }))
+            }
+            Err(error) => {
+                outcome = Err(error);
+                Err(LedgerError { action: "decide", source: "no copy could be made".into() })
+            }
+        }
+    });
+    match (recorded, outcome) {
+        (_, Err(error)) => Err(error),
+        (Err(unrecorded), _) => Err(unrecorded.into()),
+        (Ok(Some(_)), Ok(Some(table))) => Ok(Some(table)),
+        (Ok(_), Ok(_)) => Ok(None),
+    }
+}
+
 enum Decision {
     Table(ReleasedTable, Box<Decided>),
     Refused(Box<Refusal>),
@@ -160,7 +211,10 @@ fn look_up_or_decide(
     let before = index.mark();
     let mut near = Vec::new();
     let (table, copied, charge) = match earlier.table(fingerprint)? {
-        Some(bytes) => (renamed(stored::open(&bytes, fingerprint)?, raw)?, true, Charge::default()),
+        Some(bytes) => {
+            let table = renamed(stored::open(&bytes, fingerprint)?, &raw.columns())?;
+            (table, true, Charge::default())
+        }
         None => match &raw.profile.protection {
             Protection::Rules | Protection::CellKey => {
                 (table(raw, by_rules(raw))?, false, Charge::default())
@@ -176,18 +230,29 @@ fn look_up_or_decide(
             }
         },
     };
-    let mut table = table;
-    if let Protection::Noise(rule) = &raw.profile.protection {
-        let meter = earlier.meter()?.and(charge);
-        let growth = rule.growth(meter.answers());
-        table.metered = Some(Metered { charge, meter, growth, budget: rule.budget() });
-    }
-    let sealed = stored::seal(&table, fingerprint).map_err(ReleaseError::Build)?;
+    let (table, sealed) = sealed(table, &raw.question, &raw.profile, earlier, charge)?;
     // A repeat, and a profile without memory, have nothing to keep.
     let unchanged = index.mark() == before;
     let sets = if unchanged { Vec::new() } else { index.bytes_since(before) };
     let decided = Decided { table: sealed, copied, charge, sets, near };
     Ok(Decision::Table(table, Box::new(decided)))
+}
+
+/// A table with what it cost, and as the ledger keeps it.
+fn sealed(
+    mut table: ReleasedTable,
+    question: &Question,
+    profile: &Profile,
+    earlier: &dyn Earlier,
+    charge: Charge,
+) -> Result<(ReleasedTable, Vec<u8>), ReleaseError> {
+    if let Protection::Noise(rule) = &profile.protection {
+        let meter = earlier.meter()?.and(charge);
+        let growth = rule.growth(meter.answers());
+        table.metered = Some(Metered { charge, meter, growth, budget: rule.budget() });
+    }
+    let sealed = stored::seal(&table, &question.fingerprint).map_err(ReleaseError::Build)?;
+    Ok((table, sealed))
 }
 
 /// The refusal of a question that an agreement's budget may not reach: so many figure columns times grouping
@@ -339,7 +404,7 @@ fn table(raw: &RawAggregates, rows: Vec<Row>) -> Result<ReleasedTable, ReleaseEr
         columns.push(Arc::new(Float64Array::from_iter(spreads)));
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    let batch = RecordBatch::try_new_with_options(schema(raw), columns, &options)
+    let batch = RecordBatch::try_new_with_options(raw.columns().schema(), columns, &options)
         .map_err(ReleaseError::Build)?;
     Ok(ReleasedTable { batch, measures: measures(raw), notes: notes(raw), metered: None })
 }
@@ -369,23 +434,28 @@ fn data_type(measure: Measure) -> DataType {
     }
 }
 
-/// Key columns as they came, then the figures, every one of which may be null. No metadata: what leaves is
-/// what stands here.
-fn schema(raw: &RawAggregates) -> SchemaRef {
-    let keys = raw
-        .groups
-        .fields()
-        .iter()
-        .map(|field| Arc::new(Field::new(field.name(), field.data_type().clone(), true)));
-    let figures = raw
-        .measures
-        .iter()
-        .map(|measure| Arc::new(Field::new(&measure.name, data_type(measure.measure), true)));
-    let spreads = raw
-        .measures
-        .iter()
-        .map(|measure| Arc::new(Field::new(error_column(&measure.name), DataType::Float64, true)));
-    Arc::new(Schema::new(keys.chain(figures).chain(spreads).collect::<Vec<_>>()))
+impl RawAggregates {
+    fn columns(&self) -> Columns {
+        let keys = self.groups.fields().iter().map(|field| field.as_ref().clone()).collect();
+        let measures = self.measures.iter().map(|m| (m.name.clone(), m.measure)).collect();
+        Columns { keys, measures }
+    }
+}
+
+impl Columns {
+    /// Key columns as they came, then the figures, every one of which may be null. No metadata: what leaves is
+    /// what stands here.
+    fn schema(&self) -> SchemaRef {
+        let keys =
+            self.keys.iter().map(|key| Field::new(key.name(), key.data_type().clone(), true));
+        let figures =
+            self.measures.iter().map(|(name, measure)| Field::new(name, data_type(*measure), true));
+        let spreads = self
+            .measures
+            .iter()
+            .map(|(name, _)| Field::new(error_column(name), DataType::Float64, true));
+        Arc::new(Schema::new(keys.chain(figures).chain(spreads).collect::<Vec<_>>()))
+    }
 }
 
 /// The column with the standard error of a figure, in the unit of the figure's own digits.
@@ -438,14 +508,17 @@ fn notes(raw: &RawAggregates) -> Vec<String> {
 
 /// An earlier answer under the column names of this question: names come from the text, and the text
 /// changes nothing (I3).
-fn renamed(table: ReleasedTable, raw: &RawAggregates) -> Result<ReleasedTable, ReleaseError> {
+fn renamed(table: ReleasedTable, columns: &Columns) -> Result<ReleasedTable, ReleaseError> {
     let options = RecordBatchOptions::new().with_row_count(Some(table.batch.num_rows()));
-    let batch =
-        RecordBatch::try_new_with_options(schema(raw), table.batch.columns().to_vec(), &options)
-            .map_err(ReleaseError::Build)?;
+    let batch = RecordBatch::try_new_with_options(
+        columns.schema(),
+        table.batch.columns().to_vec(),
+        &options,
+    )
+    .map_err(ReleaseError::Build)?;
     let mut measures = table.measures;
-    for (released, asked) in measures.iter_mut().zip(&raw.measures) {
-        released.name.clone_from(&asked.name);
+    for (released, (asked, _)) in measures.iter_mut().zip(&columns.measures) {
+        released.name.clone_from(asked);
     }
     Ok(ReleasedTable { batch, measures, notes: table.notes, metered: None })
 }

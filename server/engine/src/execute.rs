@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Schema};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take;
 use cordon_disclosure::{Measure, Profile, Question, RawAggregates, RawMeasure};
@@ -170,8 +170,8 @@ pub(crate) async fn cut(
         Some(first) => concat_batches(&first.schema(), &batches)?,
         None => RecordBatch::new_empty(schema),
     };
-    let key_fields: Vec<Field> = (0..cut.keys).map(|n| cut.schema.field(n).clone()).collect();
-    let key_schema = Arc::new(Schema::new(key_fields));
+    let columns = cut.columns();
+    let key_schema = Arc::new(Schema::new(columns.keys));
     let keys: Vec<ArrayRef> = whole.columns().iter().take(cut.keys).cloned().collect();
     let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(whole.num_rows()));
     let keys = RecordBatch::try_new_with_options(Arc::clone(&key_schema), keys, &options)?;
@@ -183,21 +183,17 @@ pub(crate) async fn cut(
         return internal_err!("an inner plan has evidence");
     };
     let mut measures = Vec::new();
-    for (n, (measure, number)) in cut.measures.iter().enumerate() {
+    for ((name, measure), (_, number)) in columns.measures.into_iter().zip(&cut.measures) {
         let Some(read) = cells.get(*number) else {
             return internal_err!("a measure has evidence");
         };
         let mut cells = read.clone();
-        if *measure == Measure::Persons {
+        if measure == Measure::Persons {
             for cell in &mut cells {
                 *cell = cell.of_people();
             }
         }
-        measures.push(RawMeasure {
-            name: cut.schema.field(cut.keys + n).name().clone(),
-            measure: *measure,
-            cells,
-        });
+        measures.push(RawMeasure { name, measure, cells });
     }
     let domain = match &cut.domain {
         Some(domain) => domain_rows(domain, &key_schema, state).await?,

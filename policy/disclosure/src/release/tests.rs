@@ -402,3 +402,40 @@ fn a_lenient_profile_shows_exact_figures() {
     assert_eq!(table[0].1, [Some(3), Some(4), Some(4), Some(-12_045)]);
     assert_eq!(table[1].1, [Some(0); 4]);
 }
+
+#[test]
+fn i3_a_repeat_is_the_earlier_table_under_the_names_of_now_and_needs_no_figures() {
+    for profile in [plain(), Profile::built_in("nhs-sde").unwrap()] {
+        let ledger = MemoryLedger::default();
+        let asked =
+            |fingerprint| raw(&people(&key("a", 0), 0, 60), None, &profile, fingerprint).unwrap();
+        let columns = asked(1).columns();
+        let again = |fingerprint, columns: &Columns| {
+            repeat(&question(fingerprint), &profile, columns, &ledger, Timestamp(0)).unwrap()
+        };
+        assert!(again(1, &columns).is_none());
+        assert!(ledger.copied.lock().unwrap().is_empty());
+        let first = released(asked(1), &ledger).unwrap();
+        let mut renamed = columns.clone();
+        renamed.measures[0].0 = "another".to_owned();
+        let copy = again(1, &renamed).unwrap();
+        assert_eq!(copy.batch().columns(), first.batch().columns());
+        assert_eq!(copy.batch().schema().field(2).name(), "another");
+        assert_eq!(*ledger.copied.lock().unwrap(), [false, true]);
+        let charges = [&first, &copy].map(|table| table.metered().map(|m| m.charge));
+        assert!(charges[0].is_none() || charges[0] > charges[1]);
+        assert!(again(2, &columns).is_none());
+    }
+}
+
+#[test]
+fn i6_a_repeat_that_cannot_be_recorded_does_not_leave() {
+    let profile = plain();
+    let mut ledger = MemoryLedger::default();
+    let asked = raw(&people(&key("a", 0), 0, 60), None, &profile, 1).unwrap();
+    let columns = asked.columns();
+    released(asked, &ledger).unwrap();
+    ledger.cannot_write = true;
+    let told = repeat(&question(1), &profile, &columns, &ledger, Timestamp(0));
+    assert!(matches!(told, Err(ReleaseError::Ledger(_))));
+}

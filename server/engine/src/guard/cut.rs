@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_catalogue::Domain as PublicDomain;
-use cordon_disclosure::{Code, Measure, Refusal, RowsOf, error_column};
+use cordon_disclosure::{Code, Columns, Measure, Refusal, RowsOf, error_column};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::datasource::provider_as_source;
@@ -57,6 +57,18 @@ impl Period {
         }
         self.taken += 1;
         true
+    }
+}
+
+impl Cut {
+    /// Its columns as the question names them.
+    pub(crate) fn columns(&self) -> Columns {
+        let keys = (0..self.keys).map(|n| self.schema.field(n).clone()).collect();
+        let figures = self.measures.iter().enumerate();
+        let measures = figures
+            .map(|(n, (measure, _))| (self.schema.field(self.keys + n).name().clone(), *measure))
+            .collect();
+        Columns { keys, measures }
     }
 }
 
