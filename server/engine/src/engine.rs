@@ -27,6 +27,7 @@ use crate::execute::{self, Given};
 use crate::failure;
 use crate::guard::{self, Cut, GuardedPlan, Step};
 use crate::opt_outs::{OptOutList, OptOuts};
+use crate::plans::{self, Plans};
 use crate::{errors, finish, functions, parse, session, views};
 
 /// Limits of one server. Defaults suit two cores and a few gigabytes.
@@ -102,6 +103,7 @@ struct Inner {
     /// For plans over released tables.
     in_order: SessionState,
     slots: Arc<Semaphore>,
+    plans: Plans<Planned>,
 }
 
 /// A plan that may run, with all it was made from.
@@ -110,6 +112,8 @@ struct Planned {
     prepared: Prepared,
     pinned: Arc<Pinned>,
     opt_outs: OptOutList,
+    /// Whether the same text means the same: no parameters, nothing of the analyst's own work.
+    stays: bool,
 }
 
 impl Default for EngineSettings {
@@ -160,7 +164,17 @@ impl Engine {
         let state = session::state(&settings)?;
         let slots = Arc::new(Semaphore::new(settings.concurrency.max(1)));
         let in_order = session::in_order(&state);
-        let inner = Inner { catalogue, store, ledger, secret, settings, state, in_order, slots };
+        let inner = Inner {
+            catalogue,
+            store,
+            ledger,
+            secret,
+            settings,
+            state,
+            in_order,
+            slots,
+            plans: Plans::default(),
+        };
         let inner = Arc::new(inner);
         Ok(Arc::new(Self { inner, runtime: Some(runtime) }))
     }
@@ -184,7 +198,8 @@ impl Engine {
             let started = Instant::now();
             let planned = match inner.slot(started, &token).await {
                 Ok(slot) => {
-                    inner.plan(&sql, false, slot, (started, &token)).await.map(|p| p.prepared)
+                    let planned = inner.plan(&sql, false, slot, (started, &token)).await;
+                    planned.map(|planned| planned.prepared.clone())
                 }
                 Err(busy) => Err(busy),
             };
@@ -286,7 +301,7 @@ impl Inner {
         bound: bool,
         slot: Arc<OwnedSemaphorePermit>,
         (started, cancel): (Instant, &CancellationToken),
-    ) -> Result<Planned, Stop> {
+    ) -> Result<Arc<Planned>, Stop> {
         let pinned = self.store.pin(&self.settings.as_of).await.map_err(|e| failure::store(&e))?;
         let pinned = Arc::new(pinned);
         let opt_outs = match sql.permit.opt_outs() {
@@ -294,11 +309,21 @@ impl Inner {
             OptOutRule::NotApplied => Ok(OptOutList::default()),
         };
         let opt_outs = opt_outs.map_err(|e| failure::store(&e))?;
+        let key = plan_key(sql, &pinned, &opt_outs);
+        if sql.parameters.is_none()
+            && let Some(planned) = self.plans.get(&key)
+        {
+            return Ok(planned);
+        }
         let (inner, sql) = (Arc::clone(self), sql.clone());
         // Planning does not yield: it runs on a thread that serves nobody else.
         let planning = tokio::task::spawn_blocking(move || {
             let _slot = slot;
-            inner.plan_now(&sql, bound, pinned, opt_outs)
+            let planned = inner.plan_now(&sql, bound, pinned, opt_outs).map(Arc::new)?;
+            if planned.stays {
+                inner.plans.keep(key, &planned);
+            }
+            Ok(planned)
         });
         let left = self.settings.deadline.saturating_sub(started.elapsed());
         tokio::select! {
@@ -323,7 +348,8 @@ impl Inner {
             query
         };
         let query = query.with_today(today(&pinned));
-        let views = if query.own_views() {
+        let own_views = query.own_views();
+        let views = if own_views {
             let own = self.own_views(&sql.permit);
             views::with_information_schema(&self.catalogue, &sql.permit, own)
                 .map_err(|_| failure::internal("own views"))?
@@ -352,8 +378,9 @@ impl Inner {
             .enumerate()
             .map(|(n, t)| Field::new(n.to_string(), t.clone().unwrap_or(DataType::Null), true))
             .collect::<Vec<_>>();
+        let stays = !own_views && sql.parameters.is_none() && parameters.is_empty();
         let prepared = Prepared { schema, parameters: Arc::new(Schema::new(parameters)) };
-        Ok(Planned { guarded, prepared, pinned, opt_outs })
+        Ok(Planned { guarded, prepared, pinned, opt_outs, stays })
     }
 
     /// execute, release, finish.
@@ -366,7 +393,7 @@ impl Inner {
         let started = Instant::now();
         let slot = self.slot(started, cancel).await?;
         let planned = self.plan(sql, true, Arc::clone(&slot), (started, cancel)).await?;
-        let Planned { guarded, prepared, pinned, opt_outs } = planned;
+        let Planned { guarded, prepared, pinned, opt_outs, .. } = planned.as_ref();
         *versions = pinned.fingerprint();
         let mut given = Given::default();
         // Once something was released and recorded, the caller's going away changes nothing more.
@@ -444,11 +471,11 @@ impl Inner {
         let batches = self.stoppable(finishing, &cancel, started).await??;
         let profile = sql.permit.profile();
         extra.extend(metered.map(|last| finish::metered(charged, &last)));
-        let notes = finish::notes(&guarded, extra);
+        let notes = finish::notes(guarded, extra);
         let answer = finish::answer(
             sql.query_id.clone(),
-            &guarded,
-            &prepared,
+            guarded,
+            prepared,
             sql.options,
             &batches,
             notes,
@@ -622,6 +649,22 @@ fn today(pinned: &Pinned) -> chrono::NaiveDate {
         .filter_map(|t| pinned.committed_at(t))
         .max()
         .map_or(chrono::NaiveDate::default(), |t| t.date_naive())
+}
+
+/// What a plan is made from, as one digest.
+fn plan_key(sql: &SubmittedSql, pinned: &Pinned, opt_outs: &OptOutList) -> plans::Key {
+    let mut digest = Sha256::new();
+    for part in [
+        &sql.text,
+        &sql.permit.fingerprint(),
+        &pinned.fingerprint(),
+        opt_outs.digest(),
+        &format!("{:?}", sql.options),
+    ] {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part.as_bytes());
+    }
+    digest.finalize().into()
 }
 
 fn now() -> Timestamp {

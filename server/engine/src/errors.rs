@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use arrow_schema::DataType;
 use cordon_disclosure::error_column;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result, TableReference, internal_err};
 use datafusion::functions_aggregate::{count::count, sum::sum};
 use datafusion::logical_expr::expr::{AggregateFunction, Case, WindowFunction};
 use datafusion::logical_expr::{
-    Aggregate, Expr, ExprSchemable, Filter, Join, Limit, LogicalPlan, Projection, Sort,
+    Aggregate, Expr, ExprSchemable, Filter, Join, Limit, LogicalPlan, Operator, Projection, Sort,
     SubqueryAlias, Union, Window, lit,
 };
 use datafusion::scalar::ScalarValue;
@@ -361,6 +362,19 @@ impl Errors {
     }
 }
 
+/// Most products and ratios in an expression of figures whose error is computed.
+const MOST_PRODUCTS: usize = 16;
+
+fn products(expr: &Expr) -> usize {
+    let mut products = 0;
+    let counted = expr.apply(|e| {
+        let product = matches!(e, Expr::BinaryExpr(b) if matches!(b.op, Operator::Multiply | Operator::Divide));
+        products += usize::from(product);
+        Ok(TreeNodeRecursion::Continue)
+    });
+    if counted.is_ok() { products } else { usize::MAX }
+}
+
 /// For a sum or mean of figures: its name, its argument, and the square of the argument's error.
 fn summed(name: &str, arguments: &[Expr], input: &Carried) -> Option<(&'static str, Expr, Expr)> {
     let name = match name {
@@ -398,6 +412,10 @@ impl Carried {
             };
             if matches!(unaliased(expr), Expr::Column(_)) {
                 return Some(error);
+            }
+            // Slopes of long products grow with the square of their length.
+            if products(expr) > MOST_PRODUCTS {
+                return None;
             }
             let Some(slope) = derivative::derivative(expr, column)? else { continue };
             let part = slope * error;

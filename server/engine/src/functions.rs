@@ -159,6 +159,28 @@ pub(crate) const OUTER_AGGREGATE: &[&str] = &[
     "string_agg",
 ];
 
+/// Over released figures and reference tables as windows: those that take one row after another. The others begin
+/// anew with every row, which nothing stops.
+pub(crate) const OUTER_WINDOW: &[&str] = &[
+    "count",
+    "sum",
+    "avg",
+    "mean",
+    "min",
+    "max",
+    "stddev",
+    "stddev_samp",
+    "stddev_pop",
+    "var",
+    "var_samp",
+    "var_pop",
+    "var_sample",
+    "bool_and",
+    "bool_or",
+    "first_value",
+    "last_value",
+];
+
 /// Window functions: within a person over patients' rows, anywhere over released figures.
 pub(crate) const WINDOW: &[&str] = &[
     "row_number",

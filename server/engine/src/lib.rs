@@ -22,6 +22,7 @@ mod in_order;
 mod limits;
 mod opt_outs;
 mod parse;
+mod plans;
 mod released;
 mod session;
 mod views;

@@ -450,6 +450,19 @@ impl Guard<'_> {
         let unique = |o: &Open, on: &std::collections::BTreeSet<usize>| {
             o.keys.iter().any(|k| k.is_subset(on))
         };
+        let meets_several = matches!(
+            j.join_type,
+            JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full
+        ) && !one_row(&l)
+            && !one_row(&r);
+        if meets_several && !unique(&l, &on_left) && !unique(&r, &on_right) {
+            return Err(Refusal::new(
+                Code::RowsMultiplied,
+                "two tables are joined by columns that are no key of either",
+            )
+            .at(self.spots.only("join"))
+            .instead("join by all columns of one table's key, or aggregate one of them first"));
+        }
         let shift = left.columns.len();
         let mut keys = Vec::new();
         match j.join_type {

@@ -13,6 +13,7 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{Case, InList, Like, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 
+use super::SUBQUERY;
 use super::listing::{self, Listed, Part};
 use super::relation::{ColumnClass, Facts, Number, Origin, Rel};
 use crate::authorise::span_place;
@@ -108,7 +109,10 @@ impl Language<'_> {
                 Ok(Facts::constant(literal_number(value)))
             }
             Expr::Literal(value, _) => Ok(named(literal_number(value), &value.to_string())),
-            // Parameters of a statement that is only prepared: any constant.
+            Expr::Placeholder(p) if p.field.as_ref().is_some_and(|f| is_decimal(f.data_type())) => {
+                Err(self.outside("a decimal value is not offered over patients' rows", expr))
+            }
+            // Parameters of a statement that is only prepared, or the value of a subquery: any constant.
             Expr::Placeholder(p) => Ok(named(Number::Other, &p.id)),
             Expr::BinaryExpr(b) => self.binary(b),
             Expr::Like(l) => self.like(l),
@@ -126,13 +130,16 @@ impl Language<'_> {
             }
             Expr::Negative(e) => {
                 let inner = self.read_value(e)?;
+                if !e.get_type(self.rel.plan.schema()).is_ok_and(|t| t.is_numeric()) {
+                    return Err(self.outside("only numbers are negated over patients' rows", e));
+                }
                 Ok(Facts { origin: None, number: Number::Other, period: None, ..inner })
             }
             Expr::Between(b) => {
                 let parts = [
-                    self.read_value(&b.expr)?,
-                    self.read_value(&b.low)?,
-                    self.read_value(&b.high)?,
+                    self.read_value(self.operand(&b.expr))?,
+                    self.read_value(self.operand(&b.low))?,
+                    self.read_value(self.operand(&b.high))?,
                 ];
                 self.compared(&[
                     (&*b.expr, &parts[0]),
@@ -219,7 +226,8 @@ impl Language<'_> {
             | Operator::GtEq
             | Operator::IsDistinctFrom
             | Operator::IsNotDistinctFrom => {
-                let parts = [self.read(&b.left)?, self.read(&b.right)?];
+                let parts = [self.operand(&b.left), self.operand(&b.right)];
+                let parts = [self.read(parts[0])?, self.read(parts[1])?];
                 if parts[0].class != parts[1].class || b.op != Operator::Eq {
                     self.not_a_key(&b.left, &parts[0])?;
                     self.not_a_key(&b.right, &parts[1])?;
@@ -311,12 +319,12 @@ impl Language<'_> {
         let inner = self.read_value(&l.expr)?;
         let pattern = match unaliased(&l.pattern) {
             Expr::Literal(v, _) => v.try_as_str().flatten().map(str::to_owned),
-            Expr::Placeholder(_) => Some(String::new()),
+            parameter if is_parameter(parameter) => Some(String::new()),
             _ => None,
         };
         let prefix_only = pattern.is_some_and(|p| {
             let body = p.strip_suffix('%').unwrap_or(&p);
-            l.escape_char.is_none() && !body.contains(['%', '_'])
+            l.escape_char.is_none() && body.len() <= LONGEST_PREFIX && !body.contains(['%', '_'])
         });
         if !prefix_only {
             return Err(self
@@ -329,9 +337,9 @@ impl Language<'_> {
     }
 
     fn in_list(&mut self, l: &InList) -> Answer<Facts> {
-        let mut parts = vec![self.read_value(&l.expr)?];
+        let mut parts = vec![self.read_value(self.operand(&l.expr))?];
         for item in &l.list {
-            let item_facts = self.read_value(item)?;
+            let item_facts = self.read_value(self.operand(item))?;
             if !item_facts.constant {
                 return Err(self
                     .outside("an IN list over patients' rows holds constants", item)
@@ -410,6 +418,19 @@ impl Language<'_> {
         })
     }
 
+    /// What is compared. Coercion compares unsigned with signed numbers as decimals: those go nowhere else.
+    fn operand<'e>(&self, expr: &'e Expr) -> &'e Expr {
+        let (inner, to) = match expr {
+            Expr::Cast(c) => (&*c.expr, c.field.data_type()),
+            Expr::TryCast(c) => (&*c.expr, c.field.data_type()),
+            _ => return expr,
+        };
+        match to {
+            DataType::Decimal128(20.., 0) if self.is_integer(inner) => inner,
+            _ => expr,
+        }
+    }
+
     fn cast(&mut self, inner: &Expr, to: &DataType) -> Answer<Facts> {
         let facts = self.read(inner)?;
         if facts.class != ColumnClass::Plain {
@@ -423,13 +444,12 @@ impl Language<'_> {
             | DataType::Boolean
             | DataType::Null => {}
             // Which day a number is, or how long a text lasts, could be anything: only what stands in the text.
-            DataType::Date32 | DataType::Timestamp(_, _)
+            DataType::Date32 | DataType::Timestamp(_, None)
                 if facts.constant
                     || !inner.get_type(self.rel.plan.schema()).is_ok_and(|t| t.is_numeric()) => {}
             DataType::Interval(_) | DataType::Duration(_) if facts.constant => {}
             t if t.is_integer() || t.is_floating() => {}
-            // As coercion compares unsigned with signed numbers. Digits behind the point could be too many.
-            DataType::Decimal128(20.., 0) if self.is_integer(inner) => {}
+            // Of decimals the next operation could fail, on whichever row has a large one.
             _ => {
                 return Err(
                     self.outside("a cast to this type is not offered over patients' rows", inner)
@@ -495,6 +515,7 @@ impl Language<'_> {
             "date_trunc" | "date_part" => {
                 not_a_part(f).map_or(Ok(()), |refusal| Err(refusal.at(place)))?;
                 parts.first().is_some_and(|p| p.constant)
+                    && f.args.get(1).is_some_and(|date| is_date_like(date, self.rel))
             }
             "left" => {
                 constant_from(1)
@@ -637,12 +658,18 @@ const PARTS: [&str; 16] = [
 /// Of `date_part` and `date_trunc` with a part that does not exist: the refusal.
 pub(crate) fn not_a_part(f: &ScalarFunction) -> Option<Refusal> {
     let name = f.func.name();
-    let Some(Expr::Literal(part, _)) = f.args.first().map(unaliased) else { return None };
-    let part = part.try_as_str().flatten()?;
-    let known = PARTS.contains(&part.to_lowercase().as_str());
-    let truncates = !matches!(part, "isoyear" | "doy" | "dow" | "isodow" | "epoch" | "nanosecond");
-    if !matches!(name, "date_part" | "date_trunc") || (known && (truncates || name == "date_part"))
-    {
+    if !matches!(name, "date_part" | "date_trunc") {
+        return None;
+    }
+    let part = match f.args.first().map(unaliased) {
+        Some(Expr::Literal(part, _)) => part.try_as_str().flatten().unwrap_or_default(),
+        Some(parameter) if is_parameter(parameter) => return None,
+        _ => "",
+    };
+    let lower = part.to_lowercase();
+    let part_only = ["isoyear", "doy", "dow", "isodow", "epoch", "nanosecond"];
+    let known = PARTS.contains(&lower.as_str());
+    if known && (name == "date_part" || !part_only.contains(&lower.as_str())) {
         return None;
     }
     Some(
@@ -732,9 +759,17 @@ fn interval_is_short(expr: &Expr) -> bool {
                 inner => literal_is(inner, |v| v.abs() <= 36_525.0),
             }
         }
-        Expr::Placeholder(_) => true,
-        _ => false,
+        parameter => is_parameter(parameter),
     }
+}
+
+/// Longest text, in bytes, that LIKE compares the beginning of a value with.
+const LONGEST_PREFIX: usize = 100;
+
+/// A parameter of a statement that is only prepared: it is looked at again with its value. The value of a
+/// subquery is not, so it may not stand where only some constants may.
+fn is_parameter(expr: &Expr) -> bool {
+    matches!(expr, Expr::Placeholder(p) if !p.id.starts_with(SUBQUERY))
 }
 
 /// Days in seconds, as the planner writes them.

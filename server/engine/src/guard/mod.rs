@@ -60,6 +60,9 @@ pub(crate) struct GuardedPlan {
     pub(crate) one_row_joins: bool,
 }
 
+/// How the ids of placeholders begin that stand for the value of a subquery.
+const SUBQUERY: &str = "$cordon";
+
 /// What runs before the outer plan.
 pub(crate) enum Step {
     /// An inner plan, released as one table.
@@ -255,7 +258,7 @@ impl Guard<'_> {
         }
         check_outer(&top.plan)?;
         let field = Arc::clone(top.plan.schema().field(0)).as_ref().clone().with_nullable(true);
-        let id = format!("$cordon{}", self.steps.len());
+        let id = format!("{SUBQUERY}{}", self.steps.len());
         self.steps.push(Step::Scalar { id: id.clone(), plan: top.plan });
         Ok(Expr::Placeholder(Placeholder { id, field: Some(Arc::new(field)) }))
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cordon_disclosure::{Code, Refusal};
 use datafusion::common::Column;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::expr::{Case, GroupingSet};
+use datafusion::logical_expr::expr::{Case, GroupingSet, ScalarFunction};
 use datafusion::logical_expr::{
     Aggregate, Expr, LogicalPlan, Operator, Projection, WindowFunctionDefinition, lit,
 };
@@ -263,7 +263,7 @@ impl Guard<'_> {
             let name = match e {
                 Expr::ScalarFunction(f) => {
                     let name = f.func.name();
-                    if let Some(no) = not_a_part(f) {
+                    if let Some(no) = not_a_part(f).or_else(|| lengthens(f)) {
                         refusal = Some(no.at(self.spots.first(name)));
                         return Ok(TreeNodeRecursion::Stop);
                     }
@@ -280,7 +280,7 @@ impl Guard<'_> {
                     let name = w.fun.name().to_owned();
                     let known = match &w.fun {
                         WindowFunctionDefinition::AggregateUDF(_) => {
-                            functions::OUTER_AGGREGATE.contains(&name.as_str())
+                            functions::OUTER_WINDOW.contains(&name.as_str())
                         }
                         WindowFunctionDefinition::WindowUDF(_) => {
                             functions::WINDOW.contains(&name.as_str())
@@ -335,6 +335,24 @@ impl Guard<'_> {
         facts.size = listing::size(input, expr)?;
         facts.spelled |= listing::spells(expr);
         Ok(facts)
+    }
+}
+
+/// Texts that grow with each `replace` outgrow the memory of the process.
+fn lengthens(f: &ScalarFunction) -> Option<Refusal> {
+    let text = |n: usize| match f.args.get(n).map(unaliased) {
+        Some(Expr::Literal(value, _)) => value.try_as_str().flatten().map(str::len),
+        // A parameter is looked at again with its value.
+        Some(Expr::Placeholder(p)) if !p.id.starts_with(super::SUBQUERY) => Some(0),
+        _ => None,
+    };
+    match (f.func.name(), text(1), text(2)) {
+        ("replace", Some(from), Some(to)) if to <= from => None,
+        ("replace", ..) => Some(
+            Refusal::new(Code::Predicate, "`replace` may not make a text longer")
+                .instead("replace(x, 'long', 'short'), both written out"),
+        ),
+        _ => None,
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow_schema::DataType;
 use cordon_disclosure::{Code, Refusal};
-use datafusion::common::Column;
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunctionParams, GroupingSet, WindowFunctionParams};
 use datafusion::logical_expr::{
-    Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, Window, WindowFunctionDefinition,
+    Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, Window, WindowFrame, WindowFrameBound,
+    WindowFrameUnits, WindowFunctionDefinition,
 };
 
 use super::language::{literal_value, unaliased};
@@ -148,6 +149,17 @@ impl Guard<'_> {
             parts.push(self.read(input, |l| if counts { l.facts(arg) } else { l.value(arg) })?);
             args.push(total::total(arg.clone(), input.plan.schema()).map_err(internal)?);
         }
+        self.distinct(&name, f.params.distinct)?;
+        self.typed(&name, &f.params.args, input)?;
+        let ordered = matches!(name.as_str(), "first_value" | "last_value" | "nth_value");
+        if !f.params.order_by.is_empty() && !ordered {
+            return Err(Refusal::new(
+                Code::AggregateNotOffered,
+                format!("`{name}(… ORDER BY …)` is not offered"),
+            )
+            .at(self.spots.first(&name))
+            .instead("leave ORDER BY out: it changes nothing here"));
+        }
         let first = parts.first().cloned().unwrap_or_default();
         let filter = match &f.params.filter {
             Some(filter) => {
@@ -215,6 +227,7 @@ impl Guard<'_> {
             let known = match &f.fun {
                 WindowFunctionDefinition::AggregateUDF(_) => {
                     functions::PERSON_AGGREGATE.contains(&name.as_str())
+                        && functions::OUTER_WINDOW.contains(&name.as_str())
                 }
                 WindowFunctionDefinition::WindowUDF(_) => {
                     functions::WINDOW.contains(&name.as_str())
@@ -228,6 +241,8 @@ impl Guard<'_> {
                 .at(self.spots.first(&name)));
             }
             let p = &f.params;
+            self.distinct(&name, p.distinct)?;
+            self.typed(&name, &p.args, &input)?;
             if !p.partition_by.iter().any(|e| is_pseudonym(e, &input)) {
                 return Err(Refusal::new(
                     Code::WindowAcrossPersons,
@@ -235,6 +250,7 @@ impl Guard<'_> {
                 )
                 .at(self.spots.first(&name)));
             }
+            self.frame(&name, &p.window_frame)?;
             let mut parts = Vec::new();
             let mut made_total =
                 |guard: &mut Self, e: &Expr, key_allowed: bool| -> Result<Expr, Refusal> {
@@ -324,6 +340,60 @@ impl Guard<'_> {
         Ok(Rel { plan, columns, kind })
     }
 
+    /// Most functions cannot leave out repeated values, and find that out only where there are rows.
+    fn distinct(&self, name: &str, distinct: bool) -> Result<(), Refusal> {
+        if !distinct || matches!(name, "count" | "sum" | "min" | "max") {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::AggregateNotOffered, format!("`{name}(DISTINCT …)` is not offered"))
+            .at(self.spots.first(name))
+            .instead("DISTINCT within count, sum, min and max"))
+    }
+
+    /// A null of no type is no number, date or text, and functions find that out only where there are rows.
+    fn typed(&self, name: &str, args: &[Expr], input: &Rel) -> Result<(), Refusal> {
+        let untyped =
+            |arg: &Expr| arg.get_type(input.plan.schema()).is_ok_and(|t| t == DataType::Null);
+        if name == "count" || !args.first().is_some_and(untyped) {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Code::AggregateNotOffered,
+            format!("`{name}` of this type is not offered"),
+        )
+        .at(self.spots.first(name)))
+    }
+
+    /// Which rows a window function looks at. Where a frame begins later than at a person's first row, rows are
+    /// taken out of a figure again, which some functions cannot do; that is found out only where there are rows.
+    fn frame(&self, name: &str, frame: &WindowFrame) -> Result<(), Refusal> {
+        let bounds = [&frame.start_bound, &frame.end_bound].map(|bound| match bound {
+            WindowFrameBound::CurrentRow => Some(0.0),
+            WindowFrameBound::Preceding(rows) if rows.is_null() => Some(f64::NEG_INFINITY),
+            WindowFrameBound::Following(rows) if rows.is_null() => Some(f64::INFINITY),
+            WindowFrameBound::Preceding(rows) => number(rows).map(|rows| -rows),
+            WindowFrameBound::Following(rows) => number(rows),
+        });
+        let rows = match (frame.units, bounds) {
+            // Values, not rows, are counted: checked with the expression they are added to.
+            (WindowFrameUnits::Range, _) => true,
+            (WindowFrameUnits::Rows, [Some(from), Some(to)]) => {
+                from <= to && [from, to].iter().all(|n| n.is_infinite() || n.abs() <= 10_000.0)
+            }
+            _ => false,
+        };
+        let from_the_first =
+            matches!(&frame.start_bound, WindowFrameBound::Preceding(rows) if rows.is_null());
+        let slides = functions::WINDOW.contains(&name)
+            || matches!(name, "count" | "sum" | "avg" | "mean" | "min" | "max");
+        if rows && (slides || from_the_first) {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::Predicate, format!("this frame of `{name}` is not offered"))
+            .at(self.spots.first(name))
+            .instead("ROWS BETWEEN n PRECEDING AND CURRENT ROW, n up to 10,000, for count, sum, avg, min and max; others from UNBOUNDED PRECEDING"))
+    }
+
     /// lag, lead and the like hand on a value of the same person; the others give a figure about it.
     fn window_facts(
         &self,
@@ -382,4 +452,11 @@ pub(super) fn is_pseudonym(expr: &Expr, input: &Rel) -> bool {
 
 pub(super) fn person_of(input: &Rel) -> Result<Column, Refusal> {
     input.person().ok_or_else(|| Refusal::new(Code::PlanNotOffered, "rows without a person"))
+}
+
+fn number(value: &ScalarValue) -> Option<f64> {
+    match value.cast_to(&DataType::Float64) {
+        Ok(ScalarValue::Float64(number)) => number,
+        _ => None,
+    }
 }

@@ -133,7 +133,7 @@ const DAYS: (i32, i32) = (-25_567, 65_744);
 fn in_range(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     let data_type = expr.get_type(schema)?;
     if !matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
-        || matches!(expr, Expr::Literal(..) | Expr::Placeholder(_))
+        || matches!(expr, Expr::Literal(..))
     {
         return Ok(expr);
     }
