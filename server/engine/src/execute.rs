@@ -25,6 +25,9 @@ use crate::released::ReleasedSource;
 /// Most rows of a public domain that are emitted; beyond, only groups that pass are shown.
 const MAX_DOMAIN: usize = 20_000;
 
+/// Longest text that a scalar subquery may give, bytes.
+const MOST_TEXT: usize = 1 << 16;
+
 /// What earlier steps gave: released tables by cut, values by placeholder.
 #[derive(Default)]
 pub(crate) struct Given {
@@ -274,7 +277,12 @@ pub(crate) async fn scalar(
     match (rows.next(), rows.next()) {
         (None, _) => ScalarValue::try_from(&data_type),
         (Some(batch), None) if batch.num_rows() == 1 => {
-            ScalarValue::try_from_array(batch.column(0), 0)
+            let value = ScalarValue::try_from_array(batch.column(0), 0)?;
+            // It is put into other expressions, which may repeat it, and again as the value of those.
+            match value.try_as_str().flatten().map_or(0, str::len) {
+                0..=MOST_TEXT => Ok(value),
+                _ => Err(DataFusionError::Plan("a text of more than 64 KiB".to_owned())),
+            }
         }
         _ => internal_err!("a scalar subquery gave several rows"),
     }

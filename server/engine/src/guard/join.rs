@@ -375,17 +375,10 @@ impl Guard<'_> {
         let on =
             j.on.iter()
                 .map(|(l, r)| {
+                    // Also where nobody's rows are read: whether they are read may depend on patients.
                     Ok((
-                        if left.personal().is_some() {
-                            total::total(l.clone(), left.plan.schema()).map_err(internal)?
-                        } else {
-                            l.clone()
-                        },
-                        if right.personal().is_some() {
-                            total::total(r.clone(), right.plan.schema()).map_err(internal)?
-                        } else {
-                            r.clone()
-                        },
+                        total::total(l.clone(), left.plan.schema()).map_err(internal)?,
+                        total::total(r.clone(), right.plan.schema()).map_err(internal)?,
                     ))
                 })
                 .collect::<Result<Vec<_>, Refusal>>()?;

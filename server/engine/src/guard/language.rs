@@ -526,7 +526,9 @@ impl Language<'_> {
                     && f.args.get(1).is_some_and(|n| literal_is(n, |v| v == 1.0))
                     && f.args.get(2).is_none_or(|n| literal_is(n, |v| (0.0..=100.0).contains(&v)))
             }
-            "starts_with" | "btrim" | "trim" | "ltrim" | "rtrim" => constant_from(1),
+            "starts_with" => constant_from(1),
+            // Of letters of one's choice they would read the middle of a text.
+            "btrim" | "trim" | "ltrim" | "rtrim" => f.args.len() == 1,
             // Digits before the point could carry a number out of its type.
             "round" => f.args.get(1).is_none_or(|n| literal_is(n, |v| (0.0..=15.0).contains(&v))),
             "character_length" | "char_length" | "length" | "upper" | "lower" | "concat"

@@ -93,9 +93,20 @@ impl Guard<'_> {
         {
             open.keys.push(BTreeSet::new());
         }
+        // Total, though these are nobody's rows: whether they are read at all may depend on patients.
+        let mut exprs = Vec::new();
+        for (n, expr) in node.expressions().into_iter().enumerate() {
+            let made = total::total(expr, input.plan.schema()).map_err(internal)?;
+            exprs.push(match node {
+                LogicalPlan::Window(w) => {
+                    renamed(made, w.schema.qualified_field(input.columns.len() + n))
+                }
+                _ => made,
+            });
+        }
         let plans = inputs.into_iter().map(|r| r.plan).collect();
         let plan = node
-            .with_new_exprs(node.expressions(), plans)
+            .with_new_exprs(exprs, plans)
             .and_then(LogicalPlan::recompute_schema)
             .map_err(internal)?;
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
@@ -121,10 +132,23 @@ impl Guard<'_> {
             columns.push(Facts { figure, origin: None, ..facts });
             open = open.and(&self.told(expr, &input));
         }
-        let plan = LogicalPlan::Aggregate(
-            Aggregate::try_new(Arc::new(input.plan), a.group_expr.clone(), a.aggr_expr.clone())
-                .map_err(internal)?,
-        );
+        let made = |exprs: &[Expr], first: usize| -> Result<Vec<Expr>, Refusal> {
+            let total = |(n, expr): (usize, &Expr)| {
+                let made = total::total(expr.clone(), input.plan.schema()).map_err(internal)?;
+                Ok(renamed(made, a.schema.qualified_field(first + n)))
+            };
+            exprs.iter().enumerate().map(total).collect()
+        };
+        let groups = if sets {
+            a.group_expr.clone()
+        } else {
+            let distinct: Vec<Expr> = a.group_expr_distinct()?.into_iter().cloned().collect();
+            made(&distinct, 0)?
+        };
+        let figures = made(&a.aggr_expr, keys)?;
+        let plan = Aggregate::try_new(Arc::new(input.plan), groups, figures)
+            .map(LogicalPlan::Aggregate)
+            .map_err(internal)?;
         let open = Open { keys: vec![(0..keys).collect()], ..open };
         Ok(Rel { plan, columns, kind: Kind::Open(open) })
     }
