@@ -7,5 +7,6 @@ mod golden;
 mod hostile;
 mod people;
 mod permits;
+mod rows;
 mod tidy;
 mod versions;

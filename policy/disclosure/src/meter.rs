@@ -1,7 +1,8 @@
 //! The meter of an agreement: how much it has learned, as a public number.
 //!
 //! Each table is charged, per grouping set and measure, the largest V / (V + c·n) over its shown figures, n
-//! being the released number of persons behind one: small cells tell more of each person than large ones.
+//! being the released number of persons behind one: small cells tell more of each person than large ones. Totals are
+//! charged as of T persons, since few may make up all of one. Nothing is charged less than the profile's least.
 //! Everything that goes into it is released, so the charge tells nothing more, and it does not depend on
 //! whether figures were drawn or copied.
 

@@ -54,6 +54,8 @@ pub struct NoiseRule {
     pub(crate) bound: u32,
     /// J: from this many charged answers on the noise of new draws grows in proportion.
     pub(crate) growth_from: Option<f64>,
+    /// What one grouping set of one measure is charged at least, however many people its figures rest on.
+    pub(crate) least_charge: f64,
     /// Charged answers after which nothing new is drawn.
     pub(crate) budget: Option<f64>,
 }
@@ -194,9 +196,11 @@ impl NoiseRule {
         self.per_person.mul_add(persons.max(0.0), self.variance)
     }
 
-    /// What one answer is charged whose smallest shown figure rests on so many persons: V / (V + c·n).
+    /// What one answer is charged whose smallest shown figure rests on so many persons: V / (V + c·n), which is what
+    /// noise lets through, and never less than the profile says: whether two answers are one and the same tells
+    /// something of a person in sets of any size.
     pub fn charge(&self, persons: f64) -> f64 {
-        self.variance / self.cell_variance(persons)
+        (self.variance / self.cell_variance(persons)).max(self.least_charge)
     }
 
     /// By how much the noise of new draws is multiplied when the meter stands there. A public number.

@@ -161,7 +161,7 @@ impl RawCell {
             }
         }
         if let Some(decimals) = decimals {
-            cell.heavy = heavy(parts, &weights, rank, decimals, all, key);
+            cell.heavy = heavy(parts, &weights, decimals, all, key);
         }
         cell
     }
@@ -229,32 +229,26 @@ fn common(decimals: Option<u8>) -> i128 {
     10_i128.saturating_pow(missing.into())
 }
 
-/// How many limits are looked at, beside the one that everybody reaches.
-const LIMITS: usize = 4;
+/// Beyond the limit that more people than this pass no other is looked at: so many are enough.
+const MANY: usize = 100;
 
-/// The largest limits that more than half of T people reach by more than half, and the least, which all do who
-/// contribute. Sets of fewer than T are asked too: that they were not enough is then remembered, and holds for
-/// the set with one person more. Half of them never are.
-fn heavy(
-    parts: &[Part],
-    weights: &[i16],
-    rank: usize,
-    decimals: u8,
-    all: Heavy,
-    key: &PeopleKey,
-) -> Vec<Heavy> {
+/// Every limit that somebody passes, the largest first. Sets of fewer than T are asked too: that they were not enough
+/// is then remembered, and holds for the set with one person more. No limit stands in for those that were not asked.
+fn heavy(parts: &[Part], weights: &[i16], decimals: u8, all: Heavy, key: &PeopleKey) -> Vec<Heavy> {
     let mut reached: BTreeMap<u128, usize> = BTreeMap::new();
     for size in parts.iter().map(|p| p.contribution.unsigned_abs()).filter(|size| *size > 0) {
         *reached.entry(limit_of(size, decimals)).or_default() += 1;
     }
     let mut people = 0;
-    let enough = reached.iter().rev().filter_map(|(limit, more)| {
+    let mut limits = Vec::new();
+    for (limit, more) in reached.iter().rev() {
+        limits.push(*limit);
         people += more;
-        (people > rank / 2).then_some(*limit)
-    });
-    let mut limits: Vec<u128> = enough.take(LIMITS).collect();
+        if people > MANY {
+            break;
+        }
+    }
     let least = reached.keys().next().copied();
-    limits.extend(least.filter(|least| limits.last() != Some(least)));
     let made = limits.into_iter().map(|limit| {
         let whole = Some(limit) == least;
         let mut heavy = if whole { all.clone() } else { Heavy::default() };

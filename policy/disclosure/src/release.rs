@@ -343,7 +343,10 @@ fn by_noise(
             if let (Some(measure), Some(cell), Some((figure, shown))) = (measure, cell, places) {
                 let people = decision.people(cell);
                 *figure = decision.figure(measure.measure, cell, people);
-                *shown = figure.figure.and(people.figure);
+                // Few may make up all of a total, and nobody is told how many: charged as of T.
+                if !matches!(measure.measure, Measure::Total { .. }) {
+                    *shown = figure.figure.and(people.figure);
+                }
             }
         }
         // Groups that are not listed are charged as if they were not there, as those that are not.

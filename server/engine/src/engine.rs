@@ -17,8 +17,9 @@ use cordon_store::{AsOf, Pinned, Store};
 use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
 use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
 use tokio::runtime::Runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Answer, Failure, Note, Prepared, Stop};
@@ -28,6 +29,8 @@ use crate::failure;
 use crate::guard::{self, Cut, GuardedPlan, Step};
 use crate::opt_outs::{OptOutList, OptOuts};
 use crate::plans::{self, Plans};
+use crate::rehearse::rehearse;
+use crate::slots::{Slot, Slots};
 use crate::{errors, finish, functions, parse, session, views};
 
 /// Limits of one server. Defaults suit two cores and a few gigabytes.
@@ -91,6 +94,8 @@ pub struct Engine {
     /// Planning and execution never run on the threads that serve connections. Taken at drop, so that
     /// dropping an engine inside another runtime does not block.
     runtime: Option<Runtime>,
+    /// Where plans are optimized and run: what does not yield there holds up no timer and no ledger.
+    working: Option<Runtime>,
 }
 
 struct Inner {
@@ -102,7 +107,10 @@ struct Inner {
     state: SessionState,
     /// For plans over released tables.
     in_order: SessionState,
-    slots: Arc<Semaphore>,
+    /// For plans over made-up rows.
+    rehearsal: SessionState,
+    slots: Slots,
+    work: Handle,
     plans: Plans<Planned>,
 }
 
@@ -135,7 +143,7 @@ impl Default for EngineSettings {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        for runtime in [self.runtime.take(), self.working.take()].into_iter().flatten() {
             runtime.shutdown_background();
         }
     }
@@ -154,16 +162,19 @@ impl Engine {
         secret: Arc<Secret>,
         settings: EngineSettings,
     ) -> std::io::Result<Arc<Self>> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(settings.threads.max(1))
-            .thread_name("cordon-engine")
-            // Planning recurses over expressions; the limits on the text keep it far below this.
-            .thread_stack_size(16 << 20)
-            .enable_all()
-            .build()?;
+        let runtime = |name: &str| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(settings.threads.max(1))
+                .thread_name(name)
+                // Planning recurses over expressions; the limits on the text keep it far below this.
+                .thread_stack_size(16 << 20)
+                .enable_all()
+                .build()
+        };
+        let (front, working) = (runtime("cordon-engine")?, runtime("cordon-work")?);
         let state = session::state(&settings)?;
-        let slots = Arc::new(Semaphore::new(settings.concurrency.max(1)));
-        let in_order = session::in_order(&state);
+        let slots = Slots::new(settings.concurrency);
+        let (in_order, rehearsal) = (session::in_order(&state), session::rehearsal(&state));
         let inner = Inner {
             catalogue,
             store,
@@ -172,11 +183,13 @@ impl Engine {
             settings,
             state,
             in_order,
+            rehearsal,
             slots,
+            work: working.handle().clone(),
             plans: Plans::default(),
         };
         let inner = Arc::new(inner);
-        Ok(Arc::new(Self { inner, runtime: Some(runtime) }))
+        Ok(Arc::new(Self { inner, runtime: Some(front), working: Some(working) }))
     }
 
     fn spawn<T: Send + 'static>(
@@ -196,7 +209,7 @@ impl Engine {
         let _gone = token.clone().drop_guard();
         let work = async move {
             let started = Instant::now();
-            let planned = match inner.slot(started, &token).await {
+            let planned = match inner.slot(&sql, started, &token).await {
                 Ok(slot) => {
                     let planned = inner.plan(&sql, false, slot, (started, &token)).await;
                     planned.map(|planned| planned.prepared.clone())
@@ -280,17 +293,12 @@ impl Inner {
     /// Waits for a place among the queries that run at once, until the deadline or the caller's going away.
     async fn slot(
         &self,
+        sql: &SubmittedSql,
         started: Instant,
         cancel: &CancellationToken,
-    ) -> Result<Arc<OwnedSemaphorePermit>, Stop> {
+    ) -> Result<Arc<Slot>, Stop> {
         let left = self.settings.deadline.saturating_sub(started.elapsed());
-        tokio::select! {
-            () = cancel.cancelled() => Err(failure::of(Code::Cancelled)),
-            slot = tokio::time::timeout(left, Arc::clone(&self.slots).acquire_owned()) => match slot {
-                Ok(Ok(slot)) => Ok(Arc::new(slot)),
-                _ => Err(failure::of(Code::Overloaded)),
-            },
-        }
+        self.slots.take(&sql.permit.analyst().to_string(), left, cancel).await
     }
 
     /// arrive, parse, authorise, guard: nothing runs. Planning cannot be stopped: when the deadline comes or the
@@ -299,7 +307,7 @@ impl Inner {
         self: &Arc<Self>,
         sql: &SubmittedSql,
         bound: bool,
-        slot: Arc<OwnedSemaphorePermit>,
+        slot: Arc<Slot>,
         (started, cancel): (Instant, &CancellationToken),
     ) -> Result<Arc<Planned>, Stop> {
         let pinned = self.store.pin(&self.settings.as_of).await.map_err(|e| failure::store(&e))?;
@@ -320,6 +328,10 @@ impl Inner {
         let planning = tokio::task::spawn_blocking(move || {
             let _slot = slot;
             let planned = inner.plan_now(&sql, bound, pinned, opt_outs).map(Arc::new)?;
+            // A statement that is only prepared is looked at again with its parameters.
+            if planned.prepared.parameters.fields().is_empty() {
+                inner.work.block_on(rehearse(&planned.guarded.steps, &inner.rehearsal))?;
+            }
             if planned.stays {
                 inner.plans.keep(key, &planned);
             }
@@ -391,10 +403,11 @@ impl Inner {
         versions: &mut String,
     ) -> Result<Answer, Stop> {
         let started = Instant::now();
-        let slot = self.slot(started, cancel).await?;
+        let slot = self.slot(sql, started, cancel).await?;
         let planned = self.plan(sql, true, Arc::clone(&slot), (started, cancel)).await?;
         let Planned { guarded, prepared, pinned, opt_outs, .. } = planned.as_ref();
         *versions = pinned.fingerprint();
+        let one_row_joins = guarded.one_row_joins;
         let mut given = Given::default();
         // Once something was released and recorded, the caller's going away changes nothing more.
         let mut cancel = cancel.clone();
@@ -403,6 +416,7 @@ impl Inner {
         for step in &guarded.steps {
             match step {
                 Step::Cut(cut) => {
+                    let id = cut.id;
                     let question = self.question(
                         sql,
                         cut,
@@ -417,15 +431,13 @@ impl Inner {
                         given.tables.insert(cut.id, table.batch().clone());
                         continue;
                     }
-                    let work = execute::cut(
-                        cut,
-                        &given,
-                        &self.state,
-                        guarded.one_row_joins,
-                        question.clone(),
-                        profile.clone(),
-                    );
-                    let raw = match self.stoppable(work, &cancel, started).await {
+                    let (inner, cut, earlier) = (Arc::clone(self), Arc::clone(cut), given.clone());
+                    let (asked, rules) = (question.clone(), profile.clone());
+                    let work = async move {
+                        let state = &inner.state;
+                        execute::cut(&cut, &earlier, state, one_row_joins, asked, rules).await
+                    };
+                    let raw = match self.stoppable(work, &slot, &cancel, started).await {
                         Ok(raw) => raw,
                         Err(stop) => {
                             self.charge_stopped(&profile, question).await?;
@@ -446,29 +458,28 @@ impl Inner {
                             charged =
                                 charged.and(table.metered().map(|m| m.charge).unwrap_or_default());
                             metered = table.metered().or(metered);
-                            given.tables.insert(cut.id, table.batch().clone());
+                            given.tables.insert(id, table.batch().clone());
                         }
                     }
                 }
                 Step::Scalar { id, plan } => {
-                    let work = execute::scalar(
-                        plan.clone(),
-                        &given,
-                        &self.in_order,
-                        guarded.one_row_joins,
-                    );
-                    let value: ScalarValue = self.stoppable(work, &cancel, started).await?;
+                    let (inner, plan, earlier) = (Arc::clone(self), plan.clone(), given.clone());
+                    let work = async move {
+                        execute::scalar(plan, &earlier, &inner.in_order, one_row_joins).await
+                    };
+                    let value: ScalarValue = self.stoppable(work, &slot, &cancel, started).await?;
                     given.values.insert(id.clone(), value);
                 }
             }
         }
         let outer = given.fill(guarded.outer.clone()).map_err(|e| failure::engine(&e))?;
-        let finishing = async {
-            Ok(execute::released(outer, &self.in_order, guarded.one_row_joins)
+        let inner = Arc::clone(self);
+        let finishing = async move {
+            Ok(execute::released(outer, &inner.in_order, one_row_joins)
                 .await
                 .map_err(|e| failure::over_figures(&e)))
         };
-        let batches = self.stoppable(finishing, &cancel, started).await??;
+        let batches = self.stoppable(finishing, &slot, &cancel, started).await??;
         let profile = sql.permit.profile();
         extra.extend(metered.map(|last| finish::metered(charged, &last)));
         let notes = finish::notes(guarded, extra);
@@ -538,19 +549,32 @@ impl Inner {
             .map_err(|e| failure::ledger(&e))
     }
 
-    /// Runs work that touches patients' rows until it ends, the caller goes away, or the deadline comes.
-    async fn stoppable<T>(
+    /// Runs a plan until it ends, the caller goes away, or the deadline comes. Where it does not yield it is left
+    /// behind, and keeps its place among the queries that run at once until it does.
+    async fn stoppable<T: Send + 'static>(
         &self,
-        work: impl Future<Output = datafusion::common::Result<T>>,
+        work: impl Future<Output = datafusion::common::Result<T>> + Send + 'static,
+        slot: &Arc<Slot>,
         cancel: &CancellationToken,
         started: Instant,
     ) -> Result<T, Stop> {
         let left = self.settings.deadline.saturating_sub(started.elapsed());
+        let slot = Arc::clone(slot);
+        // A set of one: dropped, it stops.
+        let mut working = JoinSet::new();
+        let work = async move {
+            let _slot = slot;
+            work.await
+        };
+        working.spawn_on(work, &self.work);
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(failure::of(Code::Cancelled)),
             () = tokio::time::sleep(left) => Err(failure::of(Code::DeadlineReached)),
-            result = work => result.map_err(|e| failure::engine(&e)),
+            result = working.join_next() => match result {
+                Some(Ok(result)) => result.map_err(|e| failure::engine(&e)),
+                _ => Err(failure::internal("a panic in a plan")),
+            }
         }
     }
 

@@ -21,6 +21,7 @@ use crate::evidence;
 use crate::guard::{Cut, Domain};
 use crate::in_order::in_order;
 use crate::released::ReleasedSource;
+use crate::whole::{Unread, whole};
 
 /// Most rows of a public domain that are emitted; beyond, only groups that pass are shown.
 const MAX_DOMAIN: usize = 20_000;
@@ -29,7 +30,7 @@ const MAX_DOMAIN: usize = 20_000;
 const MOST_TEXT: usize = 1 << 16;
 
 /// What earlier steps gave: released tables by cut, values by placeholder.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Given {
     pub(crate) tables: HashMap<usize, RecordBatch>,
     pub(crate) values: HashMap<String, ScalarValue>,
@@ -111,12 +112,17 @@ pub(crate) async fn released(
     collected(physical, state).await
 }
 
+/// Runs a plan over patients' rows: how long it takes tells as little of them as may be.
 async fn run(
     plan: LogicalPlan,
     state: &SessionState,
     one_row_joins: bool,
 ) -> Result<Vec<RecordBatch>> {
-    collected(planned(plan, state, one_row_joins).await?, state).await
+    let unread = Unread::default();
+    let physical = whole(planned(plan, state, one_row_joins).await?, &unread)?;
+    let rows = collected(physical, state).await?;
+    unread.read().await?;
+    Ok(rows)
 }
 
 async fn collected(
@@ -134,11 +140,7 @@ async fn planned(
     state: &SessionState,
     one_row_joins: bool,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    // Optimizing does not yield: on a thread of its own it can be left behind.
-    let own = state.clone();
-    let optimised = tokio::task::spawn_blocking(move || own.optimize(&plan))
-        .await
-        .map_err(|_| DataFusionError::Internal("a panic in the optimizer".to_owned()))??;
+    let optimised = state.optimize(&plan)?;
     let physical = state.query_planner().create_physical_plan(&optimised, state).await?;
     check_physical(&physical, one_row_joins)?;
     Ok(physical)

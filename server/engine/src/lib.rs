@@ -23,9 +23,12 @@ mod limits;
 mod opt_outs;
 mod parse;
 mod plans;
+mod rehearse;
 mod released;
 mod session;
+mod slots;
 mod views;
+mod whole;
 
 pub use answer::{Answer, Failure, Note, Prepared, Stop};
 pub use engine::{Engine, EngineSettings, OwnViews, QueryOptions, SubmittedSql, new_query_id};

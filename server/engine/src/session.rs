@@ -17,6 +17,11 @@ pub(crate) fn in_order(state: &SessionState) -> SessionState {
     SessionStateBuilder::new_from_existing(state.clone()).with_config(one).build()
 }
 
+/// The same for a few made-up rows: memory that no other query can use up.
+pub(crate) fn rehearsal(state: &SessionState) -> SessionState {
+    SessionStateBuilder::new_from_existing(in_order(state)).with_runtime_env(Arc::default()).build()
+}
+
 pub(crate) fn state(settings: &EngineSettings) -> std::io::Result<SessionState> {
     // What an earlier process spilled is nobody's any more.
     match std::fs::remove_dir_all(&settings.spill_dir) {
@@ -32,6 +37,11 @@ pub(crate) fn state(settings: &EngineSettings) -> std::io::Result<SessionState> 
         .with_collect_statistics(false);
     let options = config.options_mut();
     options.sql_parser.map_string_types_to_utf8view = false;
+    // What one side of a join holds may not decide what is read of the other.
+    options.optimizer.enable_dynamic_filter_pushdown = false;
+    options.optimizer.enable_join_dynamic_filter_pushdown = false;
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    options.optimizer.enable_topk_dynamic_filter_pushdown = false;
     options.execution.skip_partial_aggregation_probe_ratio_threshold = 1.1;
     options.execution.parquet.schema_force_view_types = false;
     let top = std::num::NonZeroUsize::MIN;

@@ -36,10 +36,12 @@ struct NoiseFile {
 }
 
 /// `[meter]`.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MeterFile {
     growth_from: Option<f64>,
+    #[serde(default)]
+    least_charge: f64,
     budget: Option<f64>,
 }
 
@@ -194,8 +196,8 @@ fn check_noise(
     within("per_person", per_person, 0.0, 10.0)?;
     let spread = variance.sqrt();
     within("bound", f64::from(bound), (2.0 * spread).ceil(), 100.0 * spread)?;
-    let MeterFile { growth_from, budget } =
-        meter.unwrap_or(MeterFile { growth_from: None, budget: None });
+    let MeterFile { growth_from, least_charge, budget } = meter.unwrap_or_default();
+    within("least_charge", least_charge, 0.0, 1.0)?;
     for (name, value) in [("growth_from", growth_from), ("budget", budget)] {
         if let Some(value) = value {
             within(name, value, 1.0, 1e9)?;
@@ -215,6 +217,7 @@ fn check_noise(
         per_person,
         bound,
         growth_from,
+        least_charge,
         budget,
     })
 }

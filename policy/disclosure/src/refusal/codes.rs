@@ -501,7 +501,7 @@ impl Code {
             Code::RowsMultiplied => &Page {
                 id: "CORDON-D129",
                 title: "Rows multiplied",
-                rule: "tables are joined by a key of one of them; a question joins patients with patients at most twice where both sides may have several rows of one patient, and repeats a row at most 4 times, by UNION ALL or by grouping sets within a person",
+                rule: "tables are joined by a key of one of them; rows of a patient that a join multiplied are not multiplied again, several rows of a patient meet several in at most 4 joins of a question (EXISTS with a condition between rows among them), and it repeats a row at most 4 times, by UNION ALL or by grouping sets within a person",
                 remedy: "bring one side to one row per person (GROUP BY pseudo_hesid), use EXISTS, or use OR and CASE instead of UNION ALL",
                 example: "three self joins `JOIN hes.apc b ON b.pseudo_hesid = a.pseudo_hesid`",
             },

@@ -243,7 +243,7 @@ impl Guard<'_> {
         same.unwrap_or_else(|| {
             self.cuts += 1;
             let id = cut.id;
-            self.steps.push(Step::Cut(Box::new(cut)));
+            self.steps.push(Step::Cut(Arc::new(cut)));
             id
         })
     }

@@ -13,9 +13,12 @@ use super::person::is_pseudonym;
 use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Personal, Rel};
 use super::{Guard, internal, renamed, total};
 
-/// Most joins of one question that multiply a person's rows by each other: the time they take is a power of
-/// the number of rows, and would tell it.
-const MOST_FANS: usize = 2;
+/// Rows of a person may meet rows of a person that were not multiplied before: the time it takes is a power of the
+/// number of rows, and would tell it.
+const MOST_FANS: usize = 1;
+/// Most joins of one question, EXISTS with a condition between rows included, in which several rows of a person meet
+/// several.
+const MOST_MEETINGS: usize = 4;
 /// In how many branches of UNION ALLs a row may be.
 const MOST_COPIES: usize = 4;
 
@@ -87,14 +90,22 @@ impl Guard<'_> {
             JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => r.one_per_person,
             _ => l.one_per_person && r.one_per_person,
         };
-        let fans = l.fans + r.fans + usize::from(fans_out(j, &l, &r));
-        if fans > MOST_FANS {
-            return Err(Refusal::new(
-                Code::RowsMultiplied,
-                format!("more than {MOST_FANS} joins multiply the rows of one patient"),
-            )
-            .at(self.spots.only("join")));
+        let met = usize::from(several_meet(j, &l, &r));
+        let meetings = l.meetings + r.meetings + met;
+        let fans = if met == 0 { l.fans.max(r.fans) } else { l.fans + r.fans + met };
+        if fans > MOST_FANS || meetings > MOST_MEETINGS {
+            let what = if fans > MOST_FANS {
+                "rows that one join multiplied are multiplied again".to_owned()
+            } else {
+                format!("several rows of a patient meet several in more than {MOST_MEETINGS} joins")
+            };
+            return Err(Refusal::new(Code::RowsMultiplied, what).at(self.spots.only("join")));
         }
+        let fans = match j.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => l.fans,
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => r.fans,
+            _ => fans,
+        };
         let copies = match j.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => l.copies.clone(),
             JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => r.copies.clone(),
@@ -126,8 +137,16 @@ impl Guard<'_> {
             Side::Right => r.chosen,
         };
         let chosen = self.chosen_by(j, own, &other)?;
-        let kind =
-            Personal { base, one_per_person, limited: false, restrictions, chosen, fans, copies };
+        let kind = Personal {
+            base,
+            one_per_person,
+            limited: false,
+            restrictions,
+            chosen,
+            fans,
+            meetings,
+            copies,
+        };
         self.build(j, left, right, side, kind, &other)
     }
 
@@ -259,6 +278,9 @@ impl Guard<'_> {
                 if open.find(c).is_some_and(|(_, f)| f.origin.is_some() || o.released))
         });
         let own: Vec<&Expr> = j.on.iter().map(|(l, r)| if personal_left { l } else { r }).collect();
+        // What is computed where rows meet may only cost as much as over patients' rows.
+        let met_outside =
+            j.on.iter().any(|(l, r)| self.told(if personal_left { r } else { l }, open).outside);
         if spelled && self.read(personal, |l| Ok(l.width(&own)))? >= super::listing::WIDE {
             return Err(self.refuse(
                 Code::TooManyBranches,
@@ -272,7 +294,7 @@ impl Guard<'_> {
                 "a table with two or more columns computed by CASE, IN or OR is joined with patients",
             ));
         }
-        if o.outside || open.columns.iter().any(|f| f.outside) {
+        if o.outside || met_outside || open.columns.iter().any(|f| f.outside) {
             return Err(Refusal::new(
                 Code::Predicate,
                 "a table computed by what is not offered over patients' rows is joined with them",
@@ -355,6 +377,9 @@ impl Guard<'_> {
         let (lf, rf) = (side(self, l, left)?, side(self, r, right)?);
         if lf.strung || rf.strung {
             return Err(super::language::strung_together(if lf.strung { l } else { r }));
+        }
+        if let Some(refusal) = super::language::modulus(&[(l, &lf), (r, &rf)]) {
+            return Err(refusal);
         }
         let keys_agree = std::mem::discriminant(&lf.class) == std::mem::discriminant(&rf.class);
         if !keys_agree {
@@ -481,11 +506,11 @@ impl Guard<'_> {
     }
 }
 
-/// Whether several rows of one person may meet several.
-fn fans_out(j: &Join, l: &Personal, r: &Personal) -> bool {
-    matches!(j.join_type, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full)
-        && !l.one_per_person
-        && !r.one_per_person
+/// Whether several rows of one person are put beside several. Whether there is any row at all is found without.
+fn several_meet(j: &Join, l: &Personal, r: &Personal) -> bool {
+    let pairs =
+        matches!(j.join_type, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full);
+    (pairs || j.filter.is_some()) && !l.one_per_person && !r.one_per_person
 }
 
 /// Facts of the join's own visible columns.

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use arrow_cast::can_cast_types;
 use arrow_schema::{DataType, TimeUnit};
+
 use cordon_catalogue::Catalogue;
 use cordon_disclosure::{Code, Refusal};
 use datafusion::common::{Column, ScalarValue};
@@ -78,7 +80,7 @@ impl Language<'_> {
     /// Sides that are told apart, by each other or by constants.
     fn compared(&mut self, sides: &[(&Expr, &Facts)]) {
         let strung = sides.iter().find(|(_, facts)| facts.strung);
-        let refusal = strung.map(|(expr, _)| strung_together(expr));
+        let refusal = strung.map(|(expr, _)| strung_together(expr)).or(modulus(sides));
         let all = Facts::merged(sides.iter().map(|(_, facts)| *facts));
         // A list of one column that another one is compared with, element by element.
         let columns = sides.iter().filter(|(_, facts)| !facts.constant).count();
@@ -294,10 +296,7 @@ impl Language<'_> {
         };
         let itself = left.scale.iter().any(|c| value_of(&left, c) && value_of(&right, c));
         if !scaling && merged.scaled && itself {
-            return Err(self.outside(
-                "a column less a multiple of itself is a modulus, which is not offered over patients' rows",
-                whole,
-            ));
+            return Err(of_itself(whole));
         }
         // Added up after scaling, two columns can be told from the sum.
         let dates = is_date_like(&b.left, self.rel) && is_date_like(&b.right, self.rel);
@@ -437,6 +436,11 @@ impl Language<'_> {
             self.not_a_key(inner, &facts)?;
         }
         self.readable(inner, to)?;
+        let from = inner.get_type(self.rel.plan.schema()).unwrap_or(DataType::Null);
+        if !can_cast_types(&from, to) {
+            return Err(Refusal::new(Code::PlanError, format!("{from} cannot be read as {to}"))
+                .at(first_column(inner).and_then(|c| span_place(c.spans()))));
+        }
         match to {
             DataType::Utf8
             | DataType::LargeUtf8
@@ -445,8 +449,7 @@ impl Language<'_> {
             | DataType::Null => {}
             // Which day a number is, or how long a text lasts, could be anything: only what stands in the text.
             DataType::Date32 | DataType::Timestamp(_, None)
-                if facts.constant
-                    || !inner.get_type(self.rel.plan.schema()).is_ok_and(|t| t.is_numeric()) => {}
+                if facts.constant || !from.is_numeric() => {}
             DataType::Interval(_) | DataType::Duration(_) if facts.constant => {}
             t if t.is_integer() || t.is_floating() => {}
             // Of decimals the next operation could fail, on whichever row has a large one.
@@ -460,7 +463,7 @@ impl Language<'_> {
         if matches!(to, DataType::Boolean) {
             self.compared(&[(inner, &facts)]);
         }
-        let from_date = inner.get_type(self.rel.plan.schema()).is_ok_and(|t| t.is_temporal());
+        let from_date = from.is_temporal();
         // Wider numbers say the same; a text that is read as a number does not.
         let keeps = to.is_numeric();
         let origin = if keeps { facts.origin.clone() } else { None };
@@ -474,7 +477,7 @@ impl Language<'_> {
 
     /// A constant that cannot be read as what it is compared with would be null for every row, and its answer look
     /// like few people.
-    fn readable(&self, constant: &Expr, to: &DataType) -> Answer<()> {
+    pub(crate) fn readable(&self, constant: &Expr, to: &DataType) -> Answer<()> {
         let Expr::Literal(value, _) = unaliased(constant) else { return Ok(()) };
         let is_day = |t: &DataType| matches!(t, DataType::Date32 | DataType::Timestamp(..));
         let read = value.cast_to(to).is_ok_and(|read| !read.is_null());
@@ -508,6 +511,14 @@ impl Language<'_> {
         }
         let mut parts = Vec::new();
         for arg in &f.args {
+            if arg.get_type(self.rel.plan.schema()).is_ok_and(|t| t == DataType::Null) {
+                return Err(Refusal::new(
+                    Code::PlanError,
+                    format!("`{name}` is given a NULL of no type"),
+                )
+                .at(place)
+                .instead("leave it out, or CAST(NULL AS VARCHAR)"));
+            }
             parts.push(self.read_value(arg)?);
         }
         let constant_from = |from: usize| parts.iter().skip(from).all(|p| p.constant);
@@ -543,11 +554,16 @@ impl Language<'_> {
                 "round" => {
                     "round(column, n) with n from 0 to 15; band it with CASE for tens and hundreds"
                 }
+                "btrim" | "trim" | "ltrim" | "rtrim" => "trim(column)",
                 _ => "take a prefix: left(column, n), substr(column, 1, n)",
+            };
+            let what = match name {
+                "btrim" | "trim" | "ltrim" | "rtrim" => "takes off blanks only",
+                _ => "takes constants for all but its column",
             };
             return Err(Refusal::new(
                 Code::Predicate,
-                format!("`{name}` takes constants for all but its column over patients' rows"),
+                format!("`{name}` {what} over patients' rows"),
             )
             .at(place)
             .instead(instead));
@@ -625,6 +641,24 @@ fn of_a_date(f: &ScalarFunction, parts: &[Facts], merged: Facts) -> Facts {
     // Seconds since 1970 are a date that was scaled.
     let scaled = merged.scaled || !(plain || part.ends_with("dow") || part == "doy");
     Facts { period, constants, scale: scale.collect(), scaled, ..merged }
+}
+
+/// A column that is compared with a multiple of itself, by whatever it was computed.
+pub(crate) fn modulus(sides: &[(&Expr, &Facts)]) -> Option<Refusal> {
+    let scaled = sides.iter().any(|(_, facts)| facts.scaled);
+    let (at, _) = sides.iter().enumerate().find(|(at, (_, one))| {
+        let others = sides.iter().skip(at + 1);
+        scaled && others.clone().any(|(_, other)| !one.scale.is_disjoint(&other.scale))
+    })?;
+    sides.get(at).map(|(expr, _)| of_itself(expr))
+}
+
+fn of_itself(expr: &Expr) -> Refusal {
+    Refusal::new(
+        Code::Predicate,
+        "a column beside a multiple of itself is a modulus, which is not offered over patients' rows",
+    )
+    .at(first_column(expr).and_then(|c| span_place(c.spans())))
 }
 
 /// Two columns as one value, compared.

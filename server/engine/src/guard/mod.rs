@@ -66,7 +66,7 @@ const SUBQUERY: &str = "$cordon";
 /// What runs before the outer plan.
 pub(crate) enum Step {
     /// An inner plan, released as one table.
-    Cut(Box<Cut>),
+    Cut(Arc<Cut>),
     /// A scalar subquery: an outer plan of its own, whose one value replaces a placeholder.
     Scalar {
         /// The placeholder's id.

@@ -77,6 +77,9 @@ impl Guard<'_> {
         if let LogicalPlan::Window(w) = node {
             for expr in &w.window_expr {
                 let facts = self.open_facts(expr, &input)?;
+                if let Expr::WindowFunction(f) = unaliased(expr) {
+                    self.frame(f.fun.name(), &f.params.window_frame)?;
+                }
                 let figure = if input.open().is_some_and(|o| o.released) {
                     Figure::Derived
                 } else {
@@ -212,6 +215,7 @@ impl Guard<'_> {
         }
         self.not_copied_often(&copies)?;
         let fans = inputs.iter().filter_map(|r| r.personal().map(|p| p.fans)).max();
+        let meetings = inputs.iter().filter_map(|r| r.personal().map(|p| p.meetings)).sum();
         // The branches' persons get one name.
         let hidden = self.hidden_name();
         let mut plans = Vec::new();
@@ -238,6 +242,7 @@ impl Guard<'_> {
             restrictions: vec![],
             chosen,
             fans: fans.unwrap_or_default(),
+            meetings,
             copies,
         });
         Ok(Rel { plan: LogicalPlan::Union(union), columns, kind })

@@ -18,6 +18,9 @@ use super::relation::{ColumnClass, Facts, Kind, Number, Personal, Rel};
 use super::{Guard, internal, renamed, total};
 use crate::functions;
 
+/// How far from its row a window reaches at most, in rows.
+const MOST_ROWS: f64 = 10_000.0;
+
 impl Guard<'_> {
     /// Whether every group of the aggregate belongs to one person: the person stands in every grouping set.
     pub(super) fn keeps_person(&self, a: &Aggregate, input: &Rel) -> Result<bool, Refusal> {
@@ -115,10 +118,13 @@ impl Guard<'_> {
             .map(LogicalPlan::Projection)
             .map_err(internal)?;
         let copies = self.copied(before.copies, sets.map_or(1, Vec::len))?;
+        // One row per person is multiplied no more.
+        let fans = if one_per_person { 0 } else { before.fans };
         let kind = Kind::Personal(Personal {
             base: None,
             one_per_person,
             limited: false,
+            fans,
             copies,
             ..before
         });
@@ -281,6 +287,19 @@ impl Guard<'_> {
                     )
                     .at(self.spots.first(&name)));
                 }
+                let place = n == 1 && matches!(name.as_str(), "lag" | "lead" | "nth_value");
+                if place && literal_value(e).is_some_and(|rows| rows.abs() > MOST_ROWS) {
+                    return Err(Refusal::new(
+                        Code::Predicate,
+                        format!("`{name}` reaches at most 10,000 rows far"),
+                    )
+                    .at(self.spots.first(&name)));
+                }
+                // What stands in for a row that is not there is a value of the column.
+                if let (2, Some(column)) = (n, p.args.first()) {
+                    let column = column.get_type(input.plan.schema()).map_err(internal)?;
+                    self.read(&input, |l| l.readable(e, &column))?;
+                }
                 let tiles = literal_value(e).is_some_and(|n| n >= 1.0 && n.fract() == 0.0);
                 if name == "ntile" && !tiles {
                     return Err(Refusal::new(
@@ -366,7 +385,7 @@ impl Guard<'_> {
 
     /// Which rows a window function looks at. Where a frame begins later than at a person's first row, rows are
     /// taken out of a figure again, which some functions cannot do; that is found out only where there are rows.
-    fn frame(&self, name: &str, frame: &WindowFrame) -> Result<(), Refusal> {
+    pub(super) fn frame(&self, name: &str, frame: &WindowFrame) -> Result<(), Refusal> {
         let bounds = [&frame.start_bound, &frame.end_bound].map(|bound| match bound {
             WindowFrameBound::CurrentRow => Some(0.0),
             WindowFrameBound::Preceding(rows) if rows.is_null() => Some(f64::NEG_INFINITY),
@@ -378,7 +397,7 @@ impl Guard<'_> {
             // Values, not rows, are counted: checked with the expression they are added to.
             (WindowFrameUnits::Range, _) => true,
             (WindowFrameUnits::Rows, [Some(from), Some(to)]) => {
-                from <= to && [from, to].iter().all(|n| n.is_infinite() || n.abs() <= 10_000.0)
+                from <= to && [from, to].iter().all(|n| n.is_infinite() || n.abs() <= MOST_ROWS)
             }
             _ => false,
         };

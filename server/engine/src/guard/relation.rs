@@ -48,8 +48,10 @@ pub(crate) struct Personal {
     pub(crate) restrictions: Vec<(Origin, Expr)>,
     /// Every condition that rows were chosen by.
     pub(crate) chosen: Chosen,
-    /// How many joins below may have multiplied a person's rows by each other.
+    /// How many times rows of a person were multiplied by rows of that person, one above the other.
     pub(crate) fans: usize,
+    /// In how many joins below several rows of a person meet several.
+    pub(crate) meetings: usize,
     /// In how many branches of UNION ALLs a row of each base table may be.
     pub(crate) copies: BTreeMap<TableName, usize>,
 }

@@ -211,6 +211,7 @@ impl Guard<'_> {
             restrictions,
             chosen: Chosen::default(),
             fans: 0,
+            meetings: 0,
             copies: BTreeMap::from([(table.name.clone(), 1)]),
         };
         Ok(Rel { plan, columns, kind: Kind::Personal(personal) })

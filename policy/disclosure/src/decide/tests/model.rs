@@ -95,8 +95,7 @@ impl Model {
         }
         // As if the most that it can be charged were charged already.
         let threshold = self.profile.threshold() as f64;
-        let NoiseRule { variance, per_person, .. } = self.rule;
-        let most = table.tables() as f64 * variance / (variance + per_person * threshold);
+        let most = table.tables() as f64 * self.charge(threshold);
         let meter = (self.charged + (most * 1e6).ceil() as u64) as f64 / 1e6;
         if self.rule.budget.is_some_and(|budget| meter > budget) {
             return None;
@@ -125,7 +124,9 @@ impl Model {
                 let what = table.measures[at];
                 let behind = self.people(&what.people().of(people));
                 outcomes[at] = self.figure(what, people, behind);
-                shown[at] = outcomes[at].figure.and(behind.figure).unwrap_or(i128::MAX);
+                if !matches!(what.measure(), Measure::Total { .. }) {
+                    shown[at] = outcomes[at].figure.and(behind.figure).unwrap_or(i128::MAX);
+                }
             }
             let public = table.domain.as_ref().is_some_and(|domain| domain.contains(&key));
             if public || table.keys == Keys::Nothing || present.figure.is_some() {
@@ -144,12 +145,9 @@ impl Model {
         if lines.is_empty() {
             least = (0..table.measures.len().max(1)).map(|at| ((0, at), i128::MAX)).collect();
         }
-        let threshold = i128::from(self.profile.threshold());
-        let NoiseRule { variance, per_person, .. } = self.rule;
         let charge: f64 = least
             .values()
-            .map(|n| if *n == i128::MAX { threshold } else { *n })
-            .map(|n| variance / (variance + per_person * n as f64))
+            .map(|n| self.charge(if *n == i128::MAX { threshold } else { *n as f64 }))
             .sum();
         self.charged += (charge * 1e6).ceil() as u64;
         // What has nothing to show stands last.
@@ -158,6 +156,12 @@ impl Model {
         });
         self.tables.insert(number, lines.clone());
         Some(lines)
+    }
+
+    /// V / (V + c n), or the least.
+    fn charge(&self, persons: f64) -> f64 {
+        let NoiseRule { variance, per_person, least_charge, .. } = self.rule;
+        f64::max(variance / (variance + per_person * persons), least_charge)
     }
 
     /// Larger sets first, then by who they are and what they contribute: nothing of the text.
@@ -396,7 +400,7 @@ impl Model {
     }
 
     /// Limited to the largest power of two that a set of people reaches by more than half whose number may be
-    /// told: the first four that more than half of T do, and the one that all do.
+    /// told. Beyond the first that more than a hundred reach none is looked at.
     fn total(&mut self, set: &Set, everybody: usize, persons: i128, decimals: u8) -> Outcome {
         let mut limits: Vec<(i128, i128)> =
             set.members.values().map(|m| scale(m.contribution.abs(), decimals)).collect();
@@ -405,14 +409,9 @@ impl Model {
         let more = |half: (i128, i128), m: &Member| 2 * m.contribution.abs() * half.1 > half.0;
         let reached =
             |limit: &(i128, i128)| set.members.values().filter(|m| more(*limit, m)).count();
-        let threshold = self.profile.threshold() as usize;
-        let mut tried: Vec<_> =
-            limits.iter().copied().filter(|limit| reached(limit) > threshold / 2).take(4).collect();
-        let last = *limits.last().unwrap();
-        if tried.last() != Some(&last) {
-            tried.push(last);
-        }
-        let enough = tried.into_iter().find(|limit| {
+        let many = limits.iter().position(|limit| reached(limit) > 100);
+        let tried = limits.iter().copied().take(many.map_or(limits.len(), |at| at + 1));
+        let enough = { tried }.find(|limit| {
             let heavy = set.members.iter().filter(|(_, m)| more(*limit, m));
             self.people(&heavy.map(|(person, _)| (*person, 1)).collect()).figure.is_some()
         });

@@ -334,3 +334,59 @@ fn i4_pads_do_not_bring_a_heavy_contributor_to_light() {
     // A tenth heavy one is seen where the threshold of these ten is T itself: one in five, as in a count.
     assert!(right * 10 < asked * 7, "{right} of {asked}");
 }
+
+/// Six who contribute much, one in each class below that, and many of 3 and 4: no limit above these has enough people.
+/// One more who contributes 1 makes no difference to the scale, whoever stands beside.
+#[test]
+fn i4_the_smallest_contributor_does_not_set_the_limit() {
+    let profile = &both()[0];
+    let mut shown = 0;
+    for n in 0..60 {
+        let told = |with: bool| {
+            let mut values = vec![6_400; 6];
+            values.extend([3_000, 1_500, 700]);
+            values.extend((0..40).map(|pad| 300 + 100 * (pad % 2)));
+            values.extend(with.then_some(100));
+            let people = (n * 1_000..).zip(values);
+            let people =
+                people.map(|(person, value)| (person, Part { rows: 1, value: Some(value) }));
+            House::new(profile).one(&people.collect(), What::Total)
+        };
+        if let ((Some(_), Some(with)), (Some(_), Some(without))) = (told(true), told(false)) {
+            shown += 1;
+            assert!((0.6..1.7).contains(&(with / without)), "{with} and {without}");
+        }
+    }
+    assert!(shown > 30);
+}
+
+/// Two answers that are not the same have an edge between them, which halving finds, and one person at that edge is
+/// then told by one question (decision 0011). So each question costs, however many people its figures rest on.
+#[test]
+fn i4_an_edge_between_two_answers_costs_questions_at_any_size() {
+    for profile in both() {
+        let (mut edges, mut charged) = (0_u32, 0.0);
+        for n in 0..20 {
+            let with = |known: i64| everybody(n * 10_000..n * 10_000 + 3_000 + known);
+            let mut house = House::new(&profile);
+            let start = house.one(&with(0), What::Persons);
+            if house.one(&with(24), What::Persons) == start {
+                continue;
+            }
+            let (mut same, mut other) = (0, 24);
+            while other - same > 1 {
+                let half = i64::midpoint(same, other);
+                if house.one(&with(half), What::Persons) == start {
+                    same = half;
+                } else {
+                    other = half;
+                }
+            }
+            // And one question about the person between.
+            edges += 1;
+            charged += house.charged() as f64 / 1e6 + 0.25;
+        }
+        let each = charged / f64::from(edges);
+        assert!(edges > 5 && each > 1.5, "{each} charged for each of {edges}");
+    }
+}

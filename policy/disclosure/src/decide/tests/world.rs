@@ -309,7 +309,8 @@ pub(super) fn any_variant() -> impl Strategy<Value = Profile> {
         // Drawn on a coarser grid.
         "weights = 0.1\nvariance = 90\nper_person = 0\nbound = 600",
     ]);
-    let meter = select(vec!["", "growth_from = 1\nbudget = 14", "growth_from = 4"]);
+    let meter =
+        select(vec!["", "growth_from = 1\nbudget = 14", "growth_from = 4\nleast_charge = 0.5"]);
     let heads = (2_u64..11, select(vec![1_u64, 5, 7]), 0_u64..9, 0_u64..3, 0_u64..21);
     (heads, noise, meter).prop_map(|((least, base, jitter, apart, more), noise, meter)| {
         variant([least, base, jitter, least + apart, more], noise, meter)
