@@ -221,11 +221,12 @@ impl<'a> Decision<'a> {
         Outcome { figure, spread: self.spread(parts, &row, grain, 1.0) }
     }
 
-    /// A total: everybody's part is limited to the largest power of two that enough people reach by more than
-    /// half. Noise and rounding scale with that limit (I8), and what each person adds to the noise with what
+    /// A total: everybody's part is limited to a power of two that enough people reach by more than half, and
+    /// enough reach each smaller one. Noise and rounding scale with that limit (I8), and what each person adds to the noise with what
     /// each contributes. In the digits of all totals, its error in whole units.
     fn total(&mut self, cell: &RawCell, persons: u64, decimals: u8) -> Option<Outcome> {
-        let Some(heavy) = cell.heavy.iter().find(|heavy| self.enough(heavy)) else {
+        // From the most people to the fewest: few who are asked about first would hide the many around them.
+        let Some(heavy) = cell.heavy.iter().take_while(|heavy| self.enough(heavy)).last() else {
             return Some(self.nothing());
         };
         let unit = libm::exp10(f64::from(decimals));

@@ -76,7 +76,7 @@ pub struct RawCell {
     pub sketch: Sketch,
     /// How many people are in `sketch`.
     pub contributors: u64,
-    /// What a total may be limited to, the largest first; empty for counts.
+    /// What a total may be limited to, the smallest first; empty for counts.
     pub heavy: Vec<Heavy>,
 }
 
@@ -229,11 +229,11 @@ fn common(decimals: Option<u8>) -> i128 {
     10_i128.saturating_pow(missing.into())
 }
 
-/// Beyond the limit that more people than this pass no other is looked at: so many are enough.
+/// Below the largest limit that more people than this reach none is looked at: so many are enough.
 const MANY: usize = 100;
 
-/// Every limit that somebody passes, the largest first. Sets of fewer than T are asked too: that they were not enough
-/// is then remembered, and holds for the set with one person more. No limit stands in for those that were not asked.
+/// The limits to choose from, the smallest first, which most people reach. The first that too few reach is asked too:
+/// that they were not enough is then remembered, and holds for the set with one person more.
 fn heavy(parts: &[Part], weights: &[i16], decimals: u8, all: Heavy, key: &PeopleKey) -> Vec<Heavy> {
     let mut reached: BTreeMap<u128, usize> = BTreeMap::new();
     for size in parts.iter().map(|p| p.contribution.unsigned_abs()).filter(|size| *size > 0) {
@@ -248,6 +248,7 @@ fn heavy(parts: &[Part], weights: &[i16], decimals: u8, all: Heavy, key: &People
             break;
         }
     }
+    limits.reverse();
     let least = reached.keys().next().copied();
     let made = limits.into_iter().map(|limit| {
         let whole = Some(limit) == least;

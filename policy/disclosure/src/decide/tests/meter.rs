@@ -15,7 +15,7 @@ fn rule(profile: &Profile) -> &NoiseRule {
 /// V / (V + c n) of the smallest n that is shown; of T where nothing is.
 fn charge(profile: &Profile, smallest: Option<i128>) -> f64 {
     let (v, c, least) =
-        if profile.name() == "guarded" { (12.0, 0.1, 0.5) } else { (3.0, 0.02, 0.25) };
+        if profile.name() == "guarded" { (12.0, 0.1, 0.9) } else { (3.0, 0.02, 0.5) };
     f64::max(v / (v + c * smallest.unwrap_or(10) as f64), least)
 }
 

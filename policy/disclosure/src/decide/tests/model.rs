@@ -399,8 +399,8 @@ impl Model {
         (nearest(sum + weights + draw, base) * base).max(base)
     }
 
-    /// Limited to the largest power of two that a set of people reaches by more than half whose number may be
-    /// told. Beyond the first that more than a hundred reach none is looked at.
+    /// Limited to a power of two that a set of people reaches by more than half whose number may be told, as those of
+    /// each smaller one may. Below the largest that more than a hundred reach none is looked at.
     fn total(&mut self, set: &Set, everybody: usize, persons: i128, decimals: u8) -> Outcome {
         let mut limits: Vec<(i128, i128)> =
             set.members.values().map(|m| scale(m.contribution.abs(), decimals)).collect();
@@ -410,11 +410,16 @@ impl Model {
         let reached =
             |limit: &(i128, i128)| set.members.values().filter(|m| more(*limit, m)).count();
         let many = limits.iter().position(|limit| reached(limit) > 100);
-        let tried = limits.iter().copied().take(many.map_or(limits.len(), |at| at + 1));
-        let enough = { tried }.find(|limit| {
-            let heavy = set.members.iter().filter(|(_, m)| more(*limit, m));
-            self.people(&heavy.map(|(person, _)| (*person, 1)).collect()).figure.is_some()
-        });
+        limits.truncate(many.map_or(limits.len(), |at| at + 1));
+        let mut enough = None;
+        for limit in limits.into_iter().rev() {
+            let heavy = set.members.iter().filter(|(_, m)| more(limit, m));
+            let heavy = heavy.map(|(person, _)| (*person, 1)).collect();
+            if self.people(&heavy).figure.is_none() {
+                break;
+            }
+            enough = Some(limit);
+        }
         let Some((above, below)) = enough else { return self.nothing() };
         let clip = above / below;
         let (sum, weighted) = Self::limited(set, clip);
