@@ -232,7 +232,7 @@ impl<'a> Decision<'a> {
         let unit = libm::exp10(f64::from(decimals));
         let scale = Step::scaled(1, heavy.limit, decimals)?;
         let size = scale.size() / unit;
-        let square = mean_square(heavy.squares, heavy.limit, cell.persons) / (unit * unit);
+        let square = mean_square(heavy.squares, cell.persons) / (unit * unit);
         let parts = float(persons) * self.evenness(cell, square);
         let (row, grain) = self.row(parts / (size * size));
         let noise = self.cell_noise(cell, &row, grain);

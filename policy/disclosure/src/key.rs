@@ -6,11 +6,9 @@
 //! later ones: it begins a new epoch, as a new data release does.
 
 use std::fmt;
-use std::hash::Hasher;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use siphasher::sip::SipHasher13;
 
 /// Fewest bytes of a secret: as many as the digest it keys.
 const LEAST_BYTES: usize = 32;
@@ -85,6 +83,8 @@ pub struct PeopleKey([u64; 4]);
 pub struct HashedPerson {
     /// Which of the 64 buckets.
     pub(crate) bucket: u8,
+    /// The mark of a contribution of 1, which counts are made of.
+    pub(crate) one: u16,
     /// The person's weight, uniform in -32767..=32767: stands for e in -a..=a with variance a²/3.
     pub weight: i16,
     seed: u64,
@@ -93,23 +93,35 @@ pub struct HashedPerson {
 impl PeopleKey {
     /// Hashes one person: the same in every cell, table and query under one secret.
     pub fn person(&self, person: i64) -> HashedPerson {
-        let [a, b, ..] = self.0;
-        let mut hasher = SipHasher13::new_with_keys(a, b);
-        hasher.write_i64(person);
-        let seed = hasher.finish();
+        let [a, b, c, d] = self.0;
+        let seed = folded(folded(person.cast_unsigned() ^ a, b) ^ c, d);
         let weight = i16::from_le_bytes([seed.to_le_bytes()[1], seed.to_le_bytes()[2]]);
+        let bucket = (seed & 63) as u8;
         // -32768 would make the mean other than 0.
-        HashedPerson { bucket: (seed & 63) as u8, weight: weight.max(-i16::MAX), seed }
+        let mut hashed = HashedPerson { bucket, one: 0, weight: weight.max(-i16::MAX), seed };
+        hashed.one = self.mark_of(&hashed, 1);
+        hashed
     }
 
     /// What a person with this contribution adds to its bucket; never 0, so that nobody is invisible.
     pub(crate) fn mark(&self, person: &HashedPerson, contribution: i128) -> u16 {
-        let [.., c, d] = self.0;
-        let mut hasher = SipHasher13::new_with_keys(c, d);
-        hasher.write_u64(person.seed);
-        hasher.write_i128(contribution);
-        ((hasher.finish() % 0xffff) as u16).wrapping_add(1)
+        if contribution == 1 { person.one } else { self.mark_of(person, contribution) }
     }
+
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are looked at")]
+    fn mark_of(&self, person: &HashedPerson, contribution: i128) -> u16 {
+        let [a, b, c, d] = self.0;
+        let (low, high) = (contribution as u64, (contribution >> 64) as u64);
+        let mixed = folded(person.seed ^ a, folded(low ^ b, high ^ c) ^ d);
+        ((mixed % 0xffff) as u16).wrapping_add(1)
+    }
+}
+
+/// Both halves of a product: what wyhash and its kin mix with. Every person of every cell is hashed, and nobody ever
+/// sees a hash: it need only be evenly spread for whoever lacks the key.
+fn folded(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product >> 64) as u64 ^ product as u64
 }
 
 impl fmt::Debug for PeopleKey {

@@ -14,6 +14,7 @@
 
 mod cell_key;
 mod decide;
+mod gather;
 mod groups;
 mod index;
 mod key;
@@ -30,6 +31,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use gather::{Gathered, Gathering, Part};
 pub use index::{DamagedIndex, Index, Mark};
 pub use key::{HashedPerson, PeopleKey, Secret, ShortSecret};
 pub use ledger::{
@@ -38,9 +40,7 @@ pub use ledger::{
 };
 pub use meter::Charge;
 pub use profile::{Clip, NoiseRule, Profile, ProfileError, Protection, ZeroRule};
-pub use raw::{
-    Heavy, Measure, Part, Question, RawAggregates, RawCell, RawError, RawMeasure, RowsOf, limit_of,
-};
+pub use raw::{Heavy, Measure, Question, RawAggregates, RawCell, RawError, RawMeasure, RowsOf};
 pub use refusal::{Code, Family, Page, Place, Refusal};
 pub use release::{
     CellStatus, Columns, Metered, Outcome, ReleaseError, ReleasedMeasure, ReleasedTable,

@@ -3,13 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow_array::RecordBatch;
 
 use crate::groups::Groups;
-use crate::{Fingerprint, PeopleKey, Profile, Scope, Sketch};
+use crate::{Fingerprint, Profile, Scope, Sketch};
 
 /// Who asked what, as the ledger records it. The rules travel with the figures: they came with the
 /// permit, so nobody can pair one agreement's figures with another agreement's rules.
@@ -66,9 +65,8 @@ pub struct RawCell {
     pub weight: i64,
     /// The clipped contributions, each times its person's weight, added up.
     pub weighted: i128,
-    /// How even the contributions are: each clipped one as a part of the clip, in units of 2^-20
-    /// ([`RawCell::part`]), squared, added up. From 2^40 for each person (all alike) down to T times that.
-    pub squares: i128,
+    /// How even the contributions are: the squares of the clipped ones added up.
+    pub squares: u128,
     /// Who contributes: each person once, with a contribution of 1.
     pub people: Sketch,
     /// Who contributes how much, before the clip. Whoever contributes 0 to a total is not in it: pads of zeros
@@ -85,7 +83,7 @@ pub struct RawCell {
 /// no more than their number would.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heavy {
-    /// The limit, in the figure's fixed point ([`limit_of`]).
+    /// The limit, in the figure's fixed point.
     pub limit: u128,
     /// How many people contribute more than half of it.
     pub persons: u64,
@@ -97,8 +95,8 @@ pub struct Heavy {
     pub limited: i128,
     /// The limited parts, each times its person's weight, added up.
     pub weighted: i128,
-    /// As [`RawCell::squares`], of the limited parts in terms of the limit.
-    pub squares: i128,
+    /// The squares of the limited parts added up.
+    pub squares: u128,
 }
 
 impl Heavy {
@@ -109,63 +107,7 @@ impl Heavy {
     }
 }
 
-/// One person's whole contribution to a cell, in the figure's fixed point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// The person.
-    pub person: i64,
-    /// What it contributes.
-    pub contribution: i128,
-}
-
 impl RawCell {
-    /// The evidence of one cell from each person's part of it; `decimals` are those of a total, none for a count.
-    /// No order of the parts changes a bit. `threshold` is T of the profile.
-    pub fn of_parts(parts: &[Part], threshold: u64, decimals: Option<u8>, key: &PeopleKey) -> Self {
-        let figure = parts.iter().fold(0i128, |sum, p| sum.saturating_add(p.contribution));
-        let mut sizes: Vec<u128> = parts.iter().map(|p| p.contribution.unsigned_abs()).collect();
-        let rank = usize::try_from(threshold).unwrap_or(usize::MAX);
-        let mut nth = |n: usize| {
-            let place = n.checked_sub(1).filter(|place| *place < sizes.len())?;
-            let (_, value, _) = sizes.select_nth_unstable_by(place, |a, b| b.cmp(a));
-            Some(*value)
-        };
-        let (largest, second) = (nth(1).unwrap_or(0), nth(2).unwrap_or(0));
-        let clip = nth(rank).unwrap_or(0);
-        let share = figure.saturating_abs() / i128::from(threshold).max(1);
-        let most = i128::try_from(clip).unwrap_or(i128::MAX).max(share);
-        let mut cell =
-            Self { figure, persons: parts.len() as u64, largest, second, clip, ..Self::default() };
-        let mut weights = Vec::with_capacity(if decimals.is_some() { parts.len() } else { 0 });
-        let mut all = Heavy::default();
-        for part in parts {
-            let person = key.person(part.person);
-            let weight = i64::from(person.weight);
-            let clipped = limited(part.contribution, clip);
-            cell.clipped = cell.clipped.saturating_add(clipped);
-            cell.flattened = cell.flattened.saturating_add(part.contribution.clamp(-most, most));
-            cell.squares = cell.squares.saturating_add(Self::part(clipped, clip));
-            cell.weight = cell.weight.saturating_add(weight);
-            cell.weighted = cell.weighted.saturating_add(clipped.saturating_mul(weight.into()));
-            cell.people.add(key, &person, 1);
-            if decimals.is_some() {
-                weights.push(person.weight);
-            }
-            if part.contribution != 0 || decimals.is_none() {
-                let contribution = part.contribution.saturating_mul(common(decimals));
-                cell.sketch.add(key, &person, contribution);
-                cell.contributors += 1;
-                all.persons += 1;
-                all.weight = all.weight.saturating_add(weight);
-                all.people.add(key, &person, 1);
-            }
-        }
-        if let Some(decimals) = decimals {
-            cell.heavy = heavy(parts, &weights, decimals, all, key);
-        }
-        cell
-    }
-
     /// The count of these persons, as a cell of its own.
     pub fn of_people(&self) -> Self {
         let persons = i128::from(self.persons);
@@ -178,7 +120,7 @@ impl RawCell {
             clipped: persons,
             flattened: persons,
             weighted: i128::from(self.weight),
-            squares: persons.saturating_mul(Self::part(1, 1)),
+            squares: u128::from(self.persons),
             sketch: self.people,
             contributors: self.persons,
             heavy: Vec::new(),
@@ -186,110 +128,17 @@ impl RawCell {
         }
     }
 
-    /// What one clipped contribution adds to [`RawCell::squares`].
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "a part is at most 1, and 2^20 of it are as exact as a spread needs to be"
-    )]
-    pub fn part(contribution: i128, clip: u128) -> i128 {
-        if clip == 0 {
-            return 0;
-        }
-        let part = (contribution.unsigned_abs().min(clip) as f64 / clip as f64 * ONE_PART).round();
-        (part as i128).saturating_mul(part as i128)
-    }
-
     /// The mean square of the clipped contributions of these persons.
     pub(crate) fn mean_square(&self) -> f64 {
-        mean_square(self.squares, self.clip, self.persons)
+        mean_square(self.squares, self.persons)
     }
 }
 
-/// The mean square over so many persons, from squared parts of a limit.
+/// The mean square over so many persons.
 #[expect(clippy::cast_precision_loss, reason = "a spread needs few digits")]
-pub(crate) fn mean_square(squares: i128, limit: u128, persons: u64) -> f64 {
-    if persons == 0 {
-        return 0.0;
-    }
-    let limit = limit as f64;
-    let part = (squares as f64 / (ONE_PART * ONE_PART) / persons as f64).clamp(0.0, 1.0);
-    limit * limit * part
+pub(crate) fn mean_square(squares: u128, persons: u64) -> f64 {
+    if persons == 0 { 0.0 } else { squares as f64 / persons as f64 }
 }
-
-fn limited(contribution: i128, limit: u128) -> i128 {
-    let limit = i128::try_from(limit).unwrap_or(i128::MAX);
-    contribution.clamp(-limit, limit)
-}
-
-/// What makes contributions of any number of decimals comparable: the same amount is the same contribution,
-/// whatever type of number it came in.
-fn common(decimals: Option<u8>) -> i128 {
-    let missing = decimals.map_or(0, |own| MOST_DECIMALS.saturating_sub(own));
-    10_i128.saturating_pow(missing.into())
-}
-
-/// Below the largest limit that more people than this reach none is looked at: so many are enough.
-const MANY: usize = 100;
-
-/// The limits to choose from, the smallest first, which most people reach. The first that too few reach is asked too:
-/// that they were not enough is then remembered, and holds for the set with one person more.
-fn heavy(parts: &[Part], weights: &[i16], decimals: u8, all: Heavy, key: &PeopleKey) -> Vec<Heavy> {
-    let mut reached: BTreeMap<u128, usize> = BTreeMap::new();
-    for size in parts.iter().map(|p| p.contribution.unsigned_abs()).filter(|size| *size > 0) {
-        *reached.entry(limit_of(size, decimals)).or_default() += 1;
-    }
-    let mut people = 0;
-    let mut limits = Vec::new();
-    for (limit, more) in reached.iter().rev() {
-        limits.push(*limit);
-        people += more;
-        if people > MANY {
-            break;
-        }
-    }
-    limits.reverse();
-    let least = reached.keys().next().copied();
-    let made = limits.into_iter().map(|limit| {
-        let whole = Some(limit) == least;
-        let mut heavy = if whole { all.clone() } else { Heavy::default() };
-        heavy.limit = limit;
-        for (part, weight) in parts.iter().zip(weights) {
-            let contribution = limited(part.contribution, limit);
-            heavy.limited = heavy.limited.saturating_add(contribution);
-            heavy.squares = heavy.squares.saturating_add(RawCell::part(contribution, limit));
-            let weighted = contribution.saturating_mul(i128::from(*weight));
-            heavy.weighted = heavy.weighted.saturating_add(weighted);
-            let size = part.contribution.unsigned_abs();
-            if !whole && size > 0 && limit_of(size, decimals) >= limit {
-                heavy.persons += 1;
-                heavy.weight = heavy.weight.saturating_add(i64::from(*weight));
-                heavy.people.add(key, &key.person(part.person), 1);
-            }
-        }
-        heavy
-    });
-    made.collect()
-}
-
-/// The least power of two, in whole units, that a contribution does not exceed; both in fixed point (the part
-/// of a last digit is left out). 40 days: 64; a fraction of 0.3: 0.5.
-pub fn limit_of(contribution: u128, decimals: u8) -> u128 {
-    let Some(unit) = 10_u128.checked_pow(decimals.into()) else { return contribution };
-    let mut limit = unit;
-    while limit < contribution {
-        let Some(double) = limit.checked_mul(2) else { return contribution };
-        limit = double;
-    }
-    let mut halves = 0_u32;
-    while unit >> (halves + 1) >= contribution.max(1) && halves < 100 {
-        halves += 1;
-    }
-    if halves > 0 { unit >> halves } else { limit }
-}
-
-/// One clip in units of [`RawCell::part`].
-const ONE_PART: f64 = 1_048_576.0;
 
 /// Whose rows the groups of a table count, see [`RawAggregates::new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -365,9 +365,10 @@ fn by_noise(
         (0..raw.measures.len().max(1)).for_each(|number| smallest.cell(0, number, None));
     }
     #[expect(clippy::cast_precision_loss, reason = "numbers of persons are far below 2^52")]
-    let charges = smallest
-        .each()
-        .map(|persons| rule.charge(persons.map_or(raw.profile.threshold as f64, |p| p as f64)));
+    let charges = smallest.each().map(|persons| {
+        let least = raw.profile.threshold as f64;
+        rule.charge(persons.map_or(least, |persons| least.max(persons as f64)))
+    });
     let near = decision.neighbours().into_iter().collect();
     ByNoise { rows, charge: Charge::of(charges.sum()), near }
 }

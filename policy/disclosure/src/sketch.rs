@@ -40,6 +40,21 @@ impl Sketch {
         self.put(u32::from(person.bucket) << 16 | u32::from(key.mark(person, contribution)));
     }
 
+    /// Adds the people of another set, none of whom is in this one.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        let few = usize::from(self.people) + usize::from(other.people) <= FEW;
+        match other.few().filter(|_| few) {
+            Some(marks) => marks.iter().for_each(|mark| self.put(*mark)),
+            None => {
+                for (sum, more) in self.sums.iter_mut().zip(&other.sums) {
+                    *sum = sum.wrapping_add(*more);
+                }
+                self.marks = [0; FEW];
+                self.people = FEW as u8 + 1;
+            }
+        }
+    }
+
     /// Adds a person by bucket and mark.
     pub(crate) fn put(&mut self, token: u32) {
         if let Some(sum) = self.sums.get_mut((token >> 16) as usize) {

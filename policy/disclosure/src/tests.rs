@@ -13,9 +13,10 @@ use arrow_schema::{DataType, Field, Schema};
 use proptest::prelude::*;
 
 use crate::{
-    Asked, AuditEvent, Charge, Decide, Earlier, Fingerprint, Index, Ledger, LedgerError, Measure,
-    Outcome, Part, PeopleKey, Profile, Question, RawAggregates, RawCell, RawError, RawMeasure,
-    Recorded, ReleaseError, ReleasedTable, RowsOf, Scope, Secret, Standing, Timestamp, release,
+    Asked, AuditEvent, Charge, Decide, Earlier, Fingerprint, Gathering, Index, Ledger, LedgerError,
+    Measure, Outcome, Part, PeopleKey, Profile, Question, RawAggregates, RawCell, RawError,
+    RawMeasure, Recorded, ReleaseError, ReleasedTable, RowsOf, Scope, Secret, Standing, Timestamp,
+    release,
 };
 
 pub(crate) fn profile(threshold: u64, rounding: u64, clip: &str, zeros: &str) -> Profile {
@@ -151,7 +152,10 @@ pub(crate) fn evidence_under(
         Measure::Total { decimals } => Some(decimals),
         Measure::Persons | Measure::Rows => None,
     };
-    let cell = RawCell::of_parts(&parts, profile.threshold(), decimals, key);
+    let cell = RawCell::of_parts(
+        &parts,
+        &Gathering { threshold: profile.threshold(), decimals, key: *key },
+    );
     if measure == Measure::Persons { cell.of_people() } else { cell }
 }
 

@@ -598,7 +598,7 @@ impl Inner {
         part(&cut.words);
         part(&format!("{:?}", cut.measures));
         part(&cut.domain.as_ref().map(|d| format!("{:?}", d.sets)).unwrap_or_default());
-        for earlier in given.read_by(&cut.inner) {
+        for earlier in given.read_by(&cut.rows) {
             part(&earlier);
         }
         Question {

@@ -17,7 +17,7 @@ use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 
-use crate::evidence;
+use crate::gather::{Gathered, gather};
 use crate::guard::{Cut, Domain};
 use crate::in_order::in_order;
 use crate::released::ReleasedSource;
@@ -169,21 +169,13 @@ pub(crate) async fn cut(
     question: Question,
     profile: Profile,
 ) -> Result<RawAggregates> {
-    let batches = run(given.fill(cut.inner.clone())?, state, one_row_joins).await?;
-    let schema = Arc::new(cut.inner.schema().as_arrow().clone());
-    let whole = match batches.first() {
-        Some(first) => concat_batches(&first.schema(), &batches)?,
-        None => RecordBatch::new_empty(schema),
-    };
+    let unread = Unread::default();
+    let rows = planned(given.fill(cut.rows.clone())?, state, one_row_joins).await?;
+    let rows = whole(rows, &unread)?;
     let columns = cut.columns();
     let key_schema = Arc::new(Schema::new(columns.keys));
-    let keys: Vec<ArrayRef> = whole.columns().iter().take(cut.keys).cloned().collect();
-    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(whole.num_rows()));
-    let keys = RecordBatch::try_new_with_options(Arc::clone(&key_schema), keys, &options)?;
-    let mut cells = Vec::new();
-    for column in whole.columns().iter().skip(cut.keys) {
-        cells.push(evidence::read(column)?);
-    }
+    let Gathered { keys, cells } = gather(rows, &cut.gather, &key_schema, state.task_ctx()).await?;
+    unread.read().await?;
     let Some(people) = cells.first().cloned() else {
         return internal_err!("an inner plan has evidence");
     };

@@ -52,7 +52,7 @@ pub(crate) async fn rehearse(steps: &[Step], state: &SessionState) -> Result<(),
 }
 
 async fn over_made_up_rows(cut: &Cut, state: &SessionState) -> Result<()> {
-    let plan = cut.inner.clone().transform_up(|node| {
+    let plan = cut.rows.clone().transform_up(|node| {
         let node = match node {
             LogicalPlan::TableScan(scan) => {
                 let rows = made_up(&scan.source.schema())?;

@@ -6,16 +6,15 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_catalogue::Domain as PublicDomain;
-use cordon_disclosure::{Code, Columns, Measure, Refusal, RowsOf, error_column};
+use cordon_disclosure::{Code, Columns, Gathering, Measure, Refusal, RowsOf, error_column};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::datasource::provider_as_source;
 use datafusion::functions::core::expr_fn::nullif;
-use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, GroupingSet};
+use datafusion::logical_expr::expr::GroupingSet;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{
-    Aggregate, AggregateUDF, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection, col,
-    lit,
+    Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection, col, lit,
 };
 
 use super::measures::{Derivation, Request, Requests, ratio};
@@ -24,7 +23,7 @@ use super::person::person_of;
 use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Origin, Personal, Rel};
 use super::second::{SecondTable, beside};
 use super::{Guard, HIDDEN, Step, internal, renamed, total};
-use crate::evidence::Evidence;
+use crate::gather::{Figure as Gathers, Gather, key_schema};
 use crate::parse::{MOST_SETS, too_many_sets};
 use crate::released::ReleasedSource;
 
@@ -102,8 +101,10 @@ impl Table {
 /// One inner plan and what becomes of its figures.
 pub(crate) struct Cut {
     pub(crate) id: usize,
-    /// Keys `_g0…`, `__grouping_id` where there are grouping sets, then evidence `_e0…`; `_e0` is of every row
-    pub(crate) inner: LogicalPlan,
+    /// Keys `_g0…`, person `_p`, contributions `_v0…`; `_v0` is of every row.
+    pub(crate) rows: LogicalPlan,
+    /// What is gathered from these rows.
+    pub(crate) gather: Arc<Gather>,
     /// The inner plan as text, with hidden names numbered anew: the same question has the same words.
     pub(crate) words: String,
     pub(crate) keys: usize,
@@ -216,13 +217,27 @@ impl Guard<'_> {
         domain: Option<Domain>,
     ) -> Result<Table, Refusal> {
         let (evidence, measures) = evidence_of(requests);
-        let inner = self.inner(input, person.clone(), groups, sets, &evidence).map_err(internal)?;
-        let schema = released_schema(&inner, groups.len(), sets.is_some(), requests);
-        let words = words(&inner).map_err(internal)?;
+        let rows = self.rows_below(input, person.clone(), groups, &evidence).map_err(internal)?;
+        let by = |decimals| Gathering {
+            threshold: self.permit.profile().threshold(),
+            decimals,
+            key: self.people,
+        };
+        let figures = evidence
+            .iter()
+            .map(|(_, bounds, decimals)| Gathers { by: by(*decimals), bounds: *bounds });
+        let gather = Arc::new(Gather {
+            keys: groups.len(),
+            sets: sets.map(<[_]>::to_vec),
+            figures: figures.collect(),
+        });
+        let schema = released_schema(&rows, &gather, requests);
+        let words = format!("{gather:?}\n{}", words(&rows).map_err(internal)?);
         let keys = groups.len() + usize::from(sets.is_some());
         let cut = Cut {
             id: self.cuts,
-            inner,
+            rows,
+            gather,
             words,
             keys,
             rows_of: input.personal().map_or(RowsOf::Joined, Personal::rows_of),
@@ -310,13 +325,12 @@ impl Guard<'_> {
             .is_some_and(|c| c.data_type == DataType::Date32)
     }
 
-    /// Aggregate(keys, evidence) over Projection(keys, person, contributions).
-    fn inner(
+    /// Projection(keys, person, contributions).
+    fn rows_below(
         &self,
         input: &Rel,
         person: Column,
         groups: &[Expr],
-        sets: Option<&[Vec<usize>]>,
         evidence: &[Gathered],
     ) -> DfResult<LogicalPlan> {
         let schema = input.plan.schema();
@@ -328,33 +342,7 @@ impl Guard<'_> {
         for (n, (contribution, ..)) in evidence.iter().enumerate() {
             below.push(contribution.clone().alias(format!("_v{n}")));
         }
-        let lower = Projection::try_new(below, Arc::new(input.plan.clone()))?;
-        let key = |n: usize| col(format!("_g{n}"));
-        let group_expr = match sets {
-            None => (0..groups.len()).map(key).collect(),
-            Some(sets) => vec![Expr::GroupingSet(GroupingSet::GroupingSets(
-                sets.iter().map(|set| set.iter().copied().map(key).collect()).collect(),
-            ))],
-        };
-        let threshold = self.permit.profile().threshold();
-        let aggregates = evidence
-            .iter()
-            .enumerate()
-            .map(|(n, (_, bounds, decimals))| {
-                let evidence = Evidence::new(threshold, *bounds, *decimals, self.people);
-                let func = Arc::new(AggregateUDF::from(evidence));
-                let params = AggregateFunctionParams {
-                    args: vec![col("_p"), col(format!("_v{n}"))],
-                    distinct: false,
-                    filter: None,
-                    order_by: vec![],
-                    null_treatment: None,
-                };
-                Expr::AggregateFunction(AggregateFunction { func, params }).alias(format!("_e{n}"))
-            })
-            .collect();
-        let lower = Arc::new(LogicalPlan::Projection(lower));
-        Aggregate::try_new(lower, group_expr, aggregates).map(LogicalPlan::Aggregate)
+        Projection::try_new(below, Arc::new(input.plan.clone())).map(LogicalPlan::Projection)
     }
 
     /// A projection over the released table, and what is read off further ones, with the aggregate's own
@@ -573,21 +561,9 @@ fn grouping_sets(a: &Aggregate, groups: &[Expr]) -> Result<Option<Vec<Vec<usize>
     }
 }
 
-fn released_schema(
-    inner: &LogicalPlan,
-    groups: usize,
-    sets: bool,
-    requests: &[Request],
-) -> SchemaRef {
-    let mut fields = Vec::new();
-    for index in 0..groups {
-        let data_type = inner.schema().field(index).data_type().clone();
-        fields.push(Field::new(format!("_g{index}"), data_type, true));
-    }
-    if sets {
-        let data_type = inner.schema().field(groups).data_type().clone();
-        fields.push(Field::new(Aggregate::INTERNAL_GROUPING_ID, data_type, true));
-    }
+fn released_schema(rows: &LogicalPlan, gather: &Gather, requests: &[Request]) -> SchemaRef {
+    let keys = key_schema(rows.schema().as_arrow(), gather);
+    let mut fields: Vec<Field> = keys.fields().iter().map(|key| key.as_ref().clone()).collect();
     for (n, request) in requests.iter().enumerate() {
         let data_type = match request.measure {
             Measure::Persons | Measure::Rows => DataType::Int64,

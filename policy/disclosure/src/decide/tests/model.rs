@@ -147,7 +147,9 @@ impl Model {
         }
         let charge: f64 = least
             .values()
-            .map(|n| self.charge(if *n == i128::MAX { threshold } else { *n as f64 }))
+            .map(|n| {
+                self.charge(if *n == i128::MAX { threshold } else { threshold.max(*n as f64) })
+            })
             .sum();
         self.charged += (charge * 1e6).ceil() as u64;
         // What has nothing to show stands last.
@@ -445,12 +447,10 @@ impl Model {
         if clip == 0 {
             return 0.0;
         }
-        let parts = set.members.values().map(|member| {
-            let part = member.contribution.abs().min(clip) as f64 / clip as f64;
-            (part * 1_048_576.0).round().powi(2)
-        });
-        let mean = parts.sum::<f64>() / 2_f64.powi(40) / everybody as f64;
-        (clip as f64).powi(2) * mean
+        let most = clip.unsigned_abs().min(1 << 50);
+        let parts = set.members.values().map(|member| member.contribution.unsigned_abs().min(most));
+        let squares = parts.map(|part| part * part).sum::<u128>();
+        squares as f64 / everybody as f64
     }
 
     /// To a half power of two in whole units, up or down by a keyed draw.

@@ -1,0 +1,341 @@
+//! How the evidence of a cell is put together: person by person, each with everything it contributes.
+//!
+//! Nothing is kept of most people but what adds up: the rules need the T largest contributions and sums over all others,
+//! so a cell of a million people is as small as one of a hundred. People may come in any order and in several
+//! parts: no order changes a bit. A person must come in once, with its whole contribution; who sees to that is the
+//! caller.
+
+#[cfg(test)]
+mod tests;
+
+use crate::raw::{Heavy, MOST_DECIMALS, RawCell};
+use crate::{HashedPerson, PeopleKey, Sketch};
+
+/// What evidence of one figure is gathered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Gathering {
+    /// T of the permit's profile.
+    pub threshold: u64,
+    /// Decimals of a total; none for a count.
+    pub decimals: Option<u8>,
+    /// What people are hashed with.
+    pub key: PeopleKey,
+}
+
+/// One person's whole contribution to a cell, in the figure's fixed point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The person.
+    pub person: i64,
+    /// What it contributes.
+    pub contribution: i128,
+}
+
+/// No contribution is larger, so that no sum of them saturates: 10^21 in millionths.
+const MOST: i128 = 1 << 90;
+
+/// Of how many people a limit's own set is asked about; the limits below it are not looked at.
+const MANY: u64 = 100;
+
+/// The evidence of one cell while people come in.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    persons: u64,
+    figure: i128,
+    weight: i64,
+    weighted: i128,
+    squares: u128,
+    people: Sketch,
+    /// Of totals: who contributes something. Counts have one sketch of how many rows.
+    sketch: Sketch,
+    contributors: u64,
+    /// The T largest, in no order; the place and the size of the least of them.
+    top: Vec<(i128, i16)>,
+    least: (usize, u128),
+    /// By limit, the smallest first; of totals only.
+    classes: Vec<Class>,
+}
+
+/// The people whose contributions lie between half a power of two and that power.
+#[derive(Clone, Debug)]
+struct Class {
+    limit: u128,
+    persons: u64,
+    weight: i64,
+    /// None where enough people are above.
+    people: Option<Box<Sketch>>,
+    sum: i128,
+    weighted: i128,
+    squares: u128,
+    /// Those above 0 less those below, and the same of their weights: what they add once all are limited to less.
+    signs: i64,
+    signed_weight: i64,
+}
+
+impl Gathered {
+    /// A person with its whole contribution.
+    pub fn add(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) {
+        let contribution = contribution.clamp(-MOST, MOST);
+        self.persons += 1;
+        self.figure += contribution;
+        self.weight += i64::from(person.weight);
+        self.weighted += contribution * i128::from(person.weight);
+        self.squares += square(contribution.unsigned_abs());
+        self.people.add(&by.key, person, 1);
+        self.keep_large(by, contribution, person.weight);
+        if by.decimals.is_none() || contribution != 0 {
+            self.contributors += 1;
+            self.sketch.add(&by.key, person, contribution.saturating_mul(common(by.decimals)));
+        }
+        if let Some(decimals) = by.decimals.filter(|_| contribution != 0) {
+            let at = self.class(limit_of(contribution.unsigned_abs(), decimals));
+            if let Some(class) = self.classes.get_mut(at) {
+                class.add(by, person, contribution);
+                if class.persons == MANY + 1 {
+                    self.forget_below(at);
+                }
+            }
+        }
+    }
+
+    /// The people of another part of the cell, none of whom is in this one.
+    pub fn merge(&mut self, by: &Gathering, other: &Self) {
+        self.persons += other.persons;
+        self.figure += other.figure;
+        self.weight += other.weight;
+        self.weighted += other.weighted;
+        self.squares += other.squares;
+        self.people.merge(&other.people);
+        self.sketch.merge(&other.sketch);
+        self.contributors += other.contributors;
+        for (contribution, weight) in &other.top {
+            self.keep_large(by, *contribution, *weight);
+        }
+        for theirs in &other.classes {
+            let at = self.class(theirs.limit);
+            if let Some(class) = self.classes.get_mut(at) {
+                class.merge(theirs);
+                if class.persons > MANY {
+                    self.forget_below(at);
+                }
+            }
+        }
+    }
+
+    /// Keeps a contribution if it is among the T largest. Which of several equal ones does not matter: only the larger
+    /// are ever cut down.
+    fn keep_large(&mut self, by: &Gathering, contribution: i128, weight: i16) {
+        let size = contribution.unsigned_abs();
+        let (place, least) = self.least;
+        if (self.top.len() as u64) < by.threshold {
+            self.top.push((contribution, weight));
+            if (self.top.len() as u64) < by.threshold {
+                return;
+            }
+        } else if size > least
+            && let Some(smallest) = self.top.get_mut(place)
+        {
+            *smallest = (contribution, weight);
+        } else {
+            return;
+        }
+        let sizes = self.top.iter().map(|(c, _)| c.unsigned_abs()).enumerate();
+        self.least = sizes.min_by_key(|(_, size)| *size).unwrap_or_default();
+    }
+
+    /// The place of a limit's class.
+    fn class(&mut self, limit: u128) -> usize {
+        match self.classes.binary_search_by_key(&limit, |class| class.limit) {
+            Ok(at) => at,
+            Err(at) => {
+                let enough = self.classes.iter().skip(at).any(|above| above.persons > MANY);
+                self.classes.insert(at, Class::new(limit, !enough));
+                at
+            }
+        }
+    }
+
+    fn forget_below(&mut self, at: usize) {
+        self.classes.iter_mut().take(at).for_each(|class| class.people = None);
+    }
+
+    /// The figure with everything that the rules need to know.
+    pub fn evidence(&self, by: &Gathering) -> RawCell {
+        let sizes = || self.top.iter().map(|(c, _)| c.unsigned_abs());
+        let largest = sizes().max().unwrap_or(0);
+        let second = sizes().filter(|size| *size < largest).max().unwrap_or(0);
+        let second =
+            if sizes().filter(|size| *size == largest).count() > 1 { largest } else { second };
+        let full = self.top.len() as u64 >= by.threshold;
+        let clip = if full { self.least.1 } else { 0 };
+        let share = self.figure.abs() / i128::from(by.threshold).max(1);
+        let most = clip.max(share.unsigned_abs());
+        // Everybody less what the largest have beyond the limit.
+        let (mut clipped, mut flattened) = (self.figure, self.figure);
+        let (mut weighted, mut squares) = (self.weighted, self.squares);
+        for (contribution, weight) in &self.top {
+            let within = limited(*contribution, clip);
+            clipped -= contribution - within;
+            weighted -= (contribution - within) * i128::from(*weight);
+            flattened -= contribution - limited(*contribution, most);
+            let beyond = square(contribution.unsigned_abs()) - square(within.unsigned_abs());
+            squares -= beyond;
+        }
+        RawCell {
+            figure: self.figure,
+            persons: self.persons,
+            largest,
+            second,
+            clip,
+            clipped,
+            flattened,
+            weight: self.weight,
+            weighted,
+            squares,
+            people: self.people,
+            sketch: self.sketch,
+            contributors: self.contributors,
+            heavy: self.heavy(),
+        }
+    }
+
+    /// The limits to choose from, the smallest first, which most people reach. The first that too few reach is among
+    /// them: that they were not enough is then remembered, and holds for the set with one person more.
+    fn heavy(&self) -> Vec<Heavy> {
+        let mut made = Vec::new();
+        let mut above = Heavy::default();
+        let (mut signs, mut signed_weight) = (0_i64, 0_i64);
+        for (at, class) in self.classes.iter().enumerate().rev() {
+            let Some(people) = &class.people else { break };
+            above.persons += class.persons;
+            above.weight += class.weight;
+            above.people.merge(people);
+            let limit = i128::try_from(class.limit).unwrap_or(i128::MAX);
+            let mut heavy = Heavy {
+                limit: class.limit,
+                limited: limit * i128::from(signs),
+                weighted: limit * i128::from(signed_weight),
+                squares: square(class.limit) * u128::from(above.persons - class.persons),
+                ..above.clone()
+            };
+            for within in self.classes.iter().take(at + 1) {
+                heavy.limited += within.sum;
+                heavy.weighted += within.weighted;
+                heavy.squares += within.squares;
+            }
+            made.push(heavy);
+            signs += class.signs;
+            signed_weight += class.signed_weight;
+            if above.persons > MANY {
+                break;
+            }
+        }
+        made.reverse();
+        made
+    }
+
+    /// Bytes that it takes beside itself.
+    pub fn size(&self) -> usize {
+        let sketches = self.classes.iter().filter(|class| class.people.is_some()).count();
+        self.top.capacity() * size_of::<(i128, i16)>()
+            + self.classes.capacity() * size_of::<Class>()
+            + sketches * size_of::<Sketch>()
+    }
+}
+
+impl Class {
+    fn new(limit: u128, with_people: bool) -> Self {
+        Self {
+            limit,
+            persons: 0,
+            weight: 0,
+            people: with_people.then(Box::default),
+            sum: 0,
+            weighted: 0,
+            squares: 0,
+            signs: 0,
+            signed_weight: 0,
+        }
+    }
+
+    fn add(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) {
+        let (weight, positive) = (i64::from(person.weight), contribution > 0);
+        self.persons += 1;
+        self.weight += weight;
+        if let Some(people) = &mut self.people {
+            people.add(&by.key, person, 1);
+        }
+        self.sum += contribution;
+        self.weighted += contribution * i128::from(weight);
+        self.squares += square(contribution.unsigned_abs());
+        self.signs += if positive { 1 } else { -1 };
+        self.signed_weight += if positive { weight } else { -weight };
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.persons += other.persons;
+        self.weight += other.weight;
+        self.people = match (self.people.take(), &other.people) {
+            (Some(mut ours), Some(theirs)) => {
+                ours.merge(theirs);
+                Some(ours)
+            }
+            _ => None,
+        };
+        self.sum += other.sum;
+        self.weighted += other.weighted;
+        self.squares += other.squares;
+        self.signs += other.signs;
+        self.signed_weight += other.signed_weight;
+    }
+}
+
+impl RawCell {
+    /// The evidence of one cell from each person's part of it.
+    pub fn of_parts(parts: &[Part], by: &Gathering) -> Self {
+        let mut gathered = Gathered::default();
+        for part in parts {
+            gathered.add(by, &by.key.person(part.person), part.contribution);
+        }
+        gathered.evidence(by)
+    }
+}
+
+/// Larger contributions count as so much where squares are added up, so that no sum of them saturates: 10^9 in
+/// millionths. Squares say how even contributions are, which needs few digits.
+const MOST_SQUARED: u128 = 1 << 50;
+
+fn square(size: u128) -> u128 {
+    size.min(MOST_SQUARED).pow(2)
+}
+
+fn limited(contribution: i128, limit: u128) -> i128 {
+    let limit = i128::try_from(limit).unwrap_or(i128::MAX);
+    contribution.clamp(-limit, limit)
+}
+
+/// What makes contributions of any number of decimals comparable: the same amount is the same contribution,
+/// whatever type of number it came in.
+fn common(decimals: Option<u8>) -> i128 {
+    let missing = decimals.map_or(0, |own| MOST_DECIMALS.saturating_sub(own));
+    10_i128.saturating_pow(missing.into())
+}
+
+/// The least power of two, in whole units, that a contribution does not exceed; both in fixed point (the part
+/// of a last digit is left out). 40 days: 64; a fraction of 0.3: 0.5.
+fn limit_of(contribution: u128, decimals: u8) -> u128 {
+    if decimals == 0 {
+        return contribution.checked_next_power_of_two().unwrap_or(contribution);
+    }
+    let Some(unit) = 10_u128.checked_pow(decimals.into()) else { return contribution };
+    let mut limit = unit;
+    while limit < contribution {
+        let Some(double) = limit.checked_mul(2) else { return contribution };
+        limit = double;
+    }
+    let mut halves = 0_u32;
+    while unit >> (halves + 1) >= contribution.max(1) && halves < 100 {
+        halves += 1;
+    }
+    if halves > 0 { unit >> halves } else { limit }
+}
