@@ -162,16 +162,19 @@ impl Engine {
         secret: Arc<Secret>,
         settings: EngineSettings,
     ) -> std::io::Result<Arc<Self>> {
-        let runtime = |name: &str| {
+        let threads = settings.threads.max(1);
+        let runtime = |name: &str, threads: usize| {
             tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(settings.threads.max(1))
+                .worker_threads(threads)
                 .thread_name(name)
                 // Planning recurses over expressions; the limits on the text keep it far below this.
                 .thread_stack_size(16 << 20)
                 .enable_all()
                 .build()
         };
-        let (front, working) = (runtime("cordon-engine")?, runtime("cordon-work")?);
+        // More than one analyst's queries hold when they do not yield.
+        let working = runtime("cordon-work", threads * settings.concurrency.clamp(2, 32))?;
+        let front = runtime("cordon-engine", threads)?;
         let state = session::state(&settings)?;
         let slots = Slots::new(settings.concurrency);
         let (in_order, rehearsal) = (session::in_order(&state), session::rehearsal(&state));

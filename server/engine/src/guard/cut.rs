@@ -181,6 +181,7 @@ impl Guard<'_> {
             .map(|e| self.measure(e, input, &mut requests))
             .collect::<Result<Vec<_>, _>>()?;
         let sets = grouping_sets(a, &groups)?;
+        self.few_over_pairs(input, sets.as_ref().map_or(1, Vec::len), "grouping sets")?;
         let domain = if top && !derivations.is_empty() {
             self.domain(&keys, sets.as_deref(), input)
         } else {

@@ -171,6 +171,19 @@ impl Guard<'_> {
         Ok(copies)
     }
 
+    /// Over rows that were multiplied by each other a window or a grouping set takes as long as a join of them.
+    pub(super) fn few_over_pairs(&self, input: &Rel, n: usize, what: &str) -> Result<(), Refusal> {
+        let passes =
+            input.personal().is_none_or(|p| p.fans == 0 || p.meetings + n <= MOST_MEETINGS + 1);
+        if passes {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Code::RowsMultiplied,
+            format!("more than {MOST_MEETINGS} {what} stand over rows that a join multiplied"),
+        ))
+    }
+
     /// Every copy of a row is a fresh draw of noise.
     pub(super) fn not_copied_often(&self, copies: &Copies) -> Result<(), Refusal> {
         match copies.iter().find(|(_, n)| **n > MOST_COPIES) {

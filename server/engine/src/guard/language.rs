@@ -73,8 +73,8 @@ impl Language<'_> {
         if let Some(refusal) = self.refused.take() {
             return Err(refusal);
         }
-        let size = listing::size(self.rel, expr)?;
-        Ok(Facts { tests, pairs, size, says: listing::says(self.rel, expr), ..facts })
+        let (size, bytes) = (listing::size(self.rel, expr)?, listing::bytes(self.rel, expr)?);
+        Ok(Facts { tests, pairs, size, bytes, says: listing::says(self.rel, expr), ..facts })
     }
 
     /// Sides that are told apart, by each other or by constants.
@@ -255,6 +255,14 @@ impl Language<'_> {
         let (left, right) = (self.read_value(&b.left)?, self.read_value(&b.right)?);
         let merged = Facts::merged([&left, &right]);
         let scaling = matches!(b.op, Operator::Multiply | Operator::Divide);
+        // Beside a large number a small one is rounded.
+        let rounding = !scaling
+            && [(&b.left, &left), (&b.right, &right)].iter().any(|(side, facts)| {
+                facts.constant
+                    && !is_interval(side, self.rel)
+                    && !is_date_like(side, self.rel)
+                    && !literal_is(side, |number| number.abs() <= LARGE)
+            });
         if b.op == Operator::Divide && !right.constant {
             return Err(
                 self.outside("division by a column is not offered over patients' rows", whole)
@@ -307,7 +315,7 @@ impl Language<'_> {
             && self.strings(&[left, right]);
         Ok(Facts {
             number,
-            scaled: merged.scaled || scaling,
+            scaled: merged.scaled || scaling || rounding,
             strung: merged.strung || strung,
             ..merged
         })
@@ -441,6 +449,13 @@ impl Language<'_> {
             return Err(Refusal::new(Code::PlanError, format!("{from} cannot be read as {to}"))
                 .at(first_column(inner).and_then(|c| span_place(c.spans()))));
         }
+        if matches!(to, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+            && (from.is_floating() || facts.scaled && from.is_numeric())
+        {
+            return Err(self
+                .outside("a computed number is not read as a text over patients' rows", inner)
+                .instead("compare and group the number itself, or band it with CASE"));
+        }
         match to {
             DataType::Utf8
             | DataType::LargeUtf8
@@ -470,7 +485,10 @@ impl Language<'_> {
         Ok(Facts {
             number: if keeps { facts.number.clone() } else { Number::Other },
             origin,
-            scaled: facts.scaled || (from_date && keeps),
+            // A narrow number rounds a wide one.
+            scaled: facts.scaled
+                || (from_date && keeps)
+                || matches!(to, DataType::Float16 | DataType::Float32) && from != *to,
             ..facts
         })
     }
@@ -798,6 +816,9 @@ fn interval_is_short(expr: &Expr) -> bool {
         parameter => is_parameter(parameter),
     }
 }
+
+/// Larger numbers are not added to others without rounding them.
+const LARGE: f64 = 1e6;
 
 /// Longest text, in bytes, that LIKE compares the beginning of a value with.
 const LONGEST_PREFIX: usize = 100;

@@ -144,6 +144,9 @@ pub(crate) fn guard(
     })
 }
 
+/// Longest text that may stand in a statement, bytes.
+const MOST_TEXT: usize = 1 << 16;
+
 /// Most tables of one statement: one for each grouping set and figure column.
 const MOST_TABLES: usize = 200;
 
@@ -317,7 +320,7 @@ impl Guard<'_> {
             }
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => {
                 let columns = vec![
-                    Facts { constant: true, ..Facts::default() };
+                    Facts { constant: true, bytes: MOST_TEXT, ..Facts::default() };
                     plan.schema().fields().len()
                 ];
                 let one_row = matches!(plan, LogicalPlan::EmptyRelation(_));

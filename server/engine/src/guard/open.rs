@@ -362,6 +362,7 @@ impl Guard<'_> {
         facts.constant &= parts.is_empty();
         facts.says = listing::says(input, expr);
         facts.size = listing::size(input, expr)?;
+        facts.bytes = listing::bytes(input, expr)?;
         facts.spelled |= listing::spells(expr);
         Ok(facts)
     }

@@ -195,6 +195,7 @@ impl Guard<'_> {
             tests,
             says: listing::says(input, expr),
             size: listing::size(input, expr)?,
+            bytes: listing::bytes(input, expr)?,
             strung: parts.iter().any(|p| p.strung),
             period: first.period.clone().filter(|_| hands_on(&name)),
             ..first
@@ -218,6 +219,7 @@ impl Guard<'_> {
     /// A window that stays within one person.
     pub(super) fn person_window(&mut self, w: &Window, input: Rel) -> Result<Rel, Refusal> {
         self.not_limited(&input)?;
+        self.few_over_pairs(&input, w.window_expr.len(), "windows")?;
         let person = person_of(&input)?;
         let visible = input.columns.len();
         let mut columns = input.columns.clone();
@@ -329,8 +331,10 @@ impl Guard<'_> {
             let facts = self.window_facts(&name, expr, &input, &arguments)?;
             let Facts { tested, tests, .. } = Facts::merged(parts.iter().chain(&arguments));
             let (says, size) = (listing::says(&input, expr), listing::size(&input, expr)?);
-            columns
-                .push(Facts { tested, tests, says, size, ..facts }.chosen(&chosen, self.catalogue));
+            let bytes = listing::bytes(&input, expr)?;
+            columns.push(
+                Facts { tested, tests, says, size, bytes, ..facts }.chosen(&chosen, self.catalogue),
+            );
             let params = WindowFunctionParams {
                 args,
                 partition_by,
@@ -344,7 +348,12 @@ impl Guard<'_> {
                 datafusion::logical_expr::expr::WindowFunction { fun: f.fun.clone(), params };
             windows.push(Expr::WindowFunction(Box::new(call)).alias(format!("_w{n}")));
         }
-        let kind = input.kind.clone();
+        let mut kind = input.kind.clone();
+        if let Kind::Personal(personal) = &mut kind
+            && personal.fans > 0
+        {
+            personal.meetings += w.window_expr.len();
+        }
         let carried: Vec<Expr> = (0..visible).map(|i| input.column(i)).collect();
         let node = Window::try_new(windows, Arc::new(input.plan)).map_err(internal)?;
         let mut above = carried;

@@ -86,6 +86,8 @@ pub(crate) struct Facts {
     pub(crate) says: u64,
     /// How many nodes its expression has when every column is written out down to the catalogued ones.
     pub(crate) size: usize,
+    /// How long it may be as text, in bytes.
+    pub(crate) bytes: usize,
     /// Computed from reference tables by a list that stands in the text.
     pub(crate) spelled: bool,
     /// The combinations of three and more columns it tells of.
@@ -250,6 +252,7 @@ impl Facts {
             all.spelled |= part.spelled;
             all.singles_out |= part.singles_out;
             all.strung |= part.strung;
+            all.bytes = all.bytes.max(part.bytes);
             all.scaled |= part.scaled;
             all.outside |= part.outside;
             all.scale.extend(part.scale.iter().cloned());

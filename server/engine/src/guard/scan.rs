@@ -91,6 +91,7 @@ impl Guard<'_> {
                     sources: [origin.clone()].into(),
                     tested: [origin.clone()].into(),
                     says: column_says(&origin),
+                    bytes: LONGEST_TITLE,
                     origin: Some(origin),
                     ..Facts::default()
                 }
@@ -197,6 +198,7 @@ impl Guard<'_> {
                 origin: Some(origin),
                 number,
                 singles_out: !described.groupable,
+                bytes: LONGEST_CODE,
                 ..Facts::default()
             });
         }
@@ -217,6 +219,10 @@ impl Guard<'_> {
         Ok(Rel { plan, columns, kind: Kind::Personal(personal) })
     }
 }
+
+/// Longest text of a patient's row and of a reference table, bytes: codes and names.
+const LONGEST_CODE: usize = 128;
+const LONGEST_TITLE: usize = 512;
 
 /// SubqueryAlias(Projection(granted and hidden columns, Filter(years and rows, full scan))).
 fn stored_scan(
