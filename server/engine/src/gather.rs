@@ -25,13 +25,14 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use cordon_disclosure::{Gathering, RawCell};
 use cordon_store::PERSON;
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{JoinType, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Aggregate;
 use datafusion::physical_expr::PhysicalSortExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use futures::StreamExt as _;
@@ -40,6 +41,8 @@ use tokio::task::JoinSet;
 use cells::Cell;
 use codes::Coder;
 use groups::Grouper;
+
+use crate::sides::somebodys;
 
 /// What one figure gathers.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,10 +146,33 @@ fn whole_persons(plan: &Arc<dyn ExecutionPlan>, person: usize) -> bool {
             })
         }
         ("CooperativeExec" | "Whole", [_]) => Some(person),
+        ("HashJoinExec", [_, _]) => plan.downcast_ref::<HashJoinExec>().and_then(|join| {
+            let passed =
+                *join.partition_mode() == PartitionMode::CollectLeft && !somebodys(join.left());
+            probed(join, person).filter(|_| passed)
+        }),
         _ => None,
     };
-    let input = plan.children().first().map(|input| Arc::clone(input));
+    // Of a join the side that passes by, else the only one.
+    let input = plan.children().last().map(|input| Arc::clone(input));
     below.zip(input).is_some_and(|(person, input)| whole_persons(&input, person))
+}
+
+/// Which column of a join's right side one of its own is, where that side's rows pass by in their order.
+fn probed(join: &HashJoinExec, column: usize) -> Option<usize> {
+    let column = match &join.projection {
+        Some(columns) => *columns.get(column)?,
+        None => column,
+    };
+    let right = join.right().schema().fields().len();
+    let column = match join.join_type() {
+        JoinType::Inner | JoinType::Right => {
+            column.checked_sub(join.left().schema().fields().len())?
+        }
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => column,
+        _ => return None,
+    };
+    (column < right).then_some(column)
 }
 
 /// The groups of one partition, or of several put together.

@@ -26,6 +26,7 @@ mod plans;
 mod rehearse;
 mod released;
 mod session;
+mod sides;
 mod slots;
 mod views;
 mod whole;

@@ -6,9 +6,12 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::EngineSettings;
+use crate::sides::NobodyFirst;
 
 /// The same for plans over released tables: one partition, so that rows that nobody put in order come in the same
 /// order every time. It may not tell which thread was ready first.
@@ -57,8 +60,11 @@ pub(crate) fn state(settings: &EngineSettings) -> std::io::Result<SessionState> 
         )
         .build_arc()
         .map_err(|e| std::io::Error::other(e.to_string()))?;
+    let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(NobodyFirst)];
+    rules.extend(PhysicalOptimizer::new().rules);
     Ok(SessionStateBuilder::new_with_default_features()
         .with_config(config)
+        .with_physical_optimizer_rules(rules)
         .with_runtime_env(runtime)
         .build())
 }
