@@ -327,3 +327,47 @@ fn rows_add_up_in_place_only_where_the_plan_proves_whole_persons() {
         assert!(!in_person_order(&plan, 0), "{plan:?}");
     }
 }
+
+/// Patients' rows pass by a join in order only where the other side is kept whole and holds nobody's rows.
+#[test]
+fn rows_add_up_beyond_a_join_only_where_nobodys_rows_are_kept() {
+    let nobody = || -> Arc<dyn ExecutionPlan> {
+        let code = Field::new("code", DataType::Int64, true);
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::new(Schema::new(vec![code]))),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Arc::new(Leaf("StoreScan", Arc::new(properties)))
+    };
+    let scan = || Leaf::plan("StoreScan", true, true);
+    let join = |left: Arc<dyn ExecutionPlan>, right: Arc<dyn ExecutionPlan>, kind, mode| {
+        let key = |plan: &Arc<dyn ExecutionPlan>| -> Arc<dyn PhysicalExpr> {
+            let last = plan.schema().fields().len() - 1;
+            Arc::new(Column::new(plan.schema().field(last).name(), last))
+        };
+        let on = vec![(key(&left), key(&right))];
+        let equal = datafusion::common::NullEquality::NullEqualsNothing;
+        HashJoinExec::try_new(left, right, on, None, &kind, None, mode, equal, false)
+            .map(|join| Arc::new(join) as Arc<dyn ExecutionPlan>)
+            .unwrap()
+    };
+    let (kept, dealt) = (PartitionMode::CollectLeft, PartitionMode::Partitioned);
+    // The person's place: behind the columns of the kept side, or first.
+    for (kind, person) in [
+        (JoinType::Inner, 1),
+        (JoinType::Right, 1),
+        (JoinType::RightSemi, 0),
+        (JoinType::RightAnti, 0),
+        (JoinType::RightMark, 0),
+    ] {
+        assert!(in_person_order(&join(nobody(), scan(), kind, kept), person), "{kind}");
+        assert!(!in_person_order(&join(nobody(), scan(), kind, dealt), person), "{kind}");
+        let (place, plan) = (person * 2, join(scan(), scan(), kind, kept));
+        assert!(!in_person_order(&plan, place), "{kind} of patients with patients");
+    }
+    // Unmatched rows of the kept side come last, whoever's they are.
+    assert!(!in_person_order(&join(nobody(), scan(), JoinType::Left, kept), 1));
+    assert!(!in_person_order(&join(scan(), nobody(), JoinType::Inner, kept), 0));
+}
