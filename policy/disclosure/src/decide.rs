@@ -222,8 +222,8 @@ impl<'a> Decision<'a> {
     }
 
     /// A total: everybody's part is limited to a power of two that enough people reach by more than half, and
-    /// enough reach each smaller one. Noise and rounding scale with that limit (I8), and what each person adds to the noise with what
-    /// each contributes. In the digits of all totals, its error in whole units.
+    /// enough reach each smaller one. Noise and rounding scale with that limit (I8), and what each person adds to
+    /// the noise with what each contributes. In the digits of all totals, its error in whole units.
     fn total(&mut self, cell: &RawCell, persons: u64, decimals: u8) -> Option<Outcome> {
         // From the most people to the fewest: few who are asked about first would hide the many around them.
         let Some(heavy) = cell.heavy.iter().take_while(|heavy| self.enough(heavy)).last() else {

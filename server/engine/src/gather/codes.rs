@@ -9,7 +9,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, StringArray};
 use arrow_cast::cast;
 use arrow_row::{OwnedRow, RowConverter, SortField};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 use datafusion::common::{Result, internal_err};
 
 type Quick<K> = HashMap<K, u32, BuildHasherDefault<Mixed>>;
@@ -39,6 +39,20 @@ enum Values {
     },
 }
 
+impl Values {
+    fn texts() -> Self {
+        Self::Texts { short: Quick::default(), long: HashMap::new(), all: Vec::new() }
+    }
+
+    fn whole() -> Self {
+        Self::Whole { numbers: Quick::default(), all: Vec::new() }
+    }
+
+    fn other() -> Self {
+        Self::Other { rows: HashMap::new(), all: Vec::new(), converter: None }
+    }
+}
+
 impl Coder {
     pub(super) fn new(data_type: &DataType) -> Self {
         let value = match data_type {
@@ -46,27 +60,14 @@ impl Coder {
             other => other,
         };
         let values = match value {
-            DataType::Utf8 => {
-                Values::Texts { short: Quick::default(), long: HashMap::new(), all: Vec::new() }
-            }
-            DataType::Int8
-            | DataType::Int16
-            | DataType::Int32
-            | DataType::Int64
-            | DataType::UInt8
-            | DataType::UInt16
-            | DataType::UInt32
-            | DataType::Boolean
+            DataType::Utf8 => Values::texts(),
+            DataType::UInt64 => Values::other(),
+            DataType::Boolean
             | DataType::Date32
             | DataType::Date64
-            | DataType::Timestamp(
-                TimeUnit::Second
-                | TimeUnit::Millisecond
-                | TimeUnit::Microsecond
-                | TimeUnit::Nanosecond,
-                None,
-            ) => Values::Whole { numbers: Quick::default(), all: Vec::new() },
-            _ => Values::Other { rows: HashMap::new(), all: Vec::new(), converter: None },
+            | DataType::Timestamp(_, None) => Values::whole(),
+            whole if whole.is_integer() => Values::whole(),
+            _ => Values::other(),
         };
         Self { data_type: data_type.clone(), values }
     }

@@ -281,7 +281,7 @@ impl Guard<'_> {
     pub(super) fn not_groupable(&self, group: &Expr) -> Refusal {
         let name =
             group.column_refs().into_iter().map(|c| c.name.clone()).min().unwrap_or_default();
-        let place = super::language::first_column(group)
+        let place = super::shapes::first_column(group)
             .and_then(|c| crate::authorise::span_place(c.spans()));
         Refusal::new(
             Code::NotGroupable,

@@ -268,7 +268,7 @@ impl Guard<'_> {
             j.on.iter()
                 .filter_map(|(l, r)| {
                     let side = if personal_left { r } else { l };
-                    match super::language::unaliased(side) {
+                    match super::shapes::unaliased(side) {
                         Expr::Column(c) => open.find(c).map(|(i, _)| i),
                         _ => None,
                     }
@@ -287,7 +287,7 @@ impl Guard<'_> {
         // it would name people.
         let spelled = j.on.iter().any(|(l, r)| {
             let side = if personal_left { r } else { l };
-            !matches!(super::language::unaliased(side), Expr::Column(c)
+            !matches!(super::shapes::unaliased(side), Expr::Column(c)
                 if open.find(c).is_some_and(|(_, f)| f.origin.is_some() || o.released))
         });
         let own: Vec<&Expr> = j.on.iter().map(|(l, r)| if personal_left { l } else { r }).collect();
@@ -470,7 +470,7 @@ impl Guard<'_> {
                        rel: &Rel|
          -> std::collections::BTreeSet<usize> {
             j.on.iter()
-                .filter_map(|pair| match super::language::unaliased(&pick(pair)) {
+                .filter_map(|pair| match super::shapes::unaliased(&pick(pair)) {
                     Expr::Column(c) => rel.find(c).map(|(i, _)| i),
                     _ => None,
                 })

@@ -8,9 +8,9 @@ use datafusion::logical_expr::expr::{AggregateFunction, Case};
 use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use datafusion::scalar::ScalarValue;
 
-use super::language::{literal_is, unaliased, uncast};
 use super::relation::{ColumnClass, Facts, Number, Personal, Rel};
 use super::second::{Quantile, Second};
+use super::shapes::{literal_is, unaliased, uncast};
 use super::{Guard, internal, total};
 use crate::functions;
 

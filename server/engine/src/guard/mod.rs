@@ -13,6 +13,8 @@ mod person;
 pub(crate) mod relation;
 mod scan;
 mod second;
+mod shapes;
+mod sizes;
 pub(crate) mod total;
 
 use std::sync::Arc;
@@ -36,10 +38,11 @@ use datafusion::optimizer::{
 };
 
 pub(crate) use cut::{Cut, Domain};
-use language::{Language, unaliased};
+use language::Language;
 use listing::Listed;
 pub(crate) use relation::Figure;
 use relation::{Facts, Kind, Origin, Rel};
+use shapes::unaliased;
 
 use crate::authorise::{AuthorisedPlan, plan_refusal};
 use crate::opt_outs::OptOutList;

@@ -13,9 +13,11 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::language::{Language, not_a_part, unaliased};
+use super::language::{Language, not_a_part};
 use super::listing::{self, Chosen, Listed};
 use super::relation::{Facts, Figure, Kind, Open, Personal, Rel};
+use super::shapes::unaliased;
+use super::sizes;
 use super::{Guard, internal, renamed, total};
 use crate::functions;
 
@@ -361,8 +363,8 @@ impl Guard<'_> {
         let mut facts = Facts::merged(&parts);
         facts.constant &= parts.is_empty();
         facts.says = listing::says(input, expr);
-        facts.size = listing::size(input, expr)?;
-        facts.bytes = listing::bytes(input, expr)?;
+        facts.size = sizes::size(input, expr)?;
+        facts.bytes = sizes::bytes(input, expr)?;
         facts.spelled |= listing::spells(expr);
         Ok(facts)
     }

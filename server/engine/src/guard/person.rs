@@ -11,10 +11,11 @@ use datafusion::logical_expr::{
     WindowFrameUnits, WindowFunctionDefinition,
 };
 
-use super::language::{literal_value, unaliased};
 use super::listing;
 use super::open::GroupExprs;
 use super::relation::{ColumnClass, Facts, Kind, Number, Personal, Rel};
+use super::shapes::{literal_value, unaliased};
+use super::sizes;
 use super::{Guard, internal, renamed, total};
 use crate::functions;
 
@@ -194,8 +195,8 @@ impl Guard<'_> {
             tested,
             tests,
             says: listing::says(input, expr),
-            size: listing::size(input, expr)?,
-            bytes: listing::bytes(input, expr)?,
+            size: sizes::size(input, expr)?,
+            bytes: sizes::bytes(input, expr)?,
             strung: parts.iter().any(|p| p.strung),
             period: first.period.clone().filter(|_| hands_on(&name)),
             ..first
@@ -330,8 +331,8 @@ impl Guard<'_> {
             };
             let facts = self.window_facts(&name, expr, &input, &arguments)?;
             let Facts { tested, tests, .. } = Facts::merged(parts.iter().chain(&arguments));
-            let (says, size) = (listing::says(&input, expr), listing::size(&input, expr)?);
-            let bytes = listing::bytes(&input, expr)?;
+            let (says, size) = (listing::says(&input, expr), sizes::size(&input, expr)?);
+            let bytes = sizes::bytes(&input, expr)?;
             columns.push(
                 Facts { tested, tests, says, size, bytes, ..facts }.chosen(&chosen, self.catalogue),
             );

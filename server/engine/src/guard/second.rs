@@ -19,9 +19,9 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::language::{literal_value, uncast};
 use super::measures::{Derivation, Request, Requests, as_float, contribution, summable};
 use super::relation::Rel;
+use super::shapes::{literal_value, uncast};
 use super::{Guard, internal, total};
 use crate::functions;
 
