@@ -124,6 +124,24 @@ struct Planned {
     stays: bool,
 }
 
+/// What a question came to before it ended.
+#[derive(Default)]
+struct Ran {
+    /// The pinned versions, as text.
+    versions: String,
+    /// Whether rows of patients were put beside each other.
+    meets: bool,
+}
+
+/// Answers for which rows of patients were put beside each other come in steps of so much time.
+const STEP: Duration = Duration::from_millis(100);
+
+/// What is missing to the next step.
+fn until_step(elapsed: Duration) -> Duration {
+    let steps = elapsed.as_nanos().div_ceil(STEP.as_nanos()).max(1);
+    STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)).saturating_sub(elapsed)
+}
+
 impl Default for EngineSettings {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -238,11 +256,15 @@ impl Engine {
         // The caller goes away: the token falls, the work notices unless it is past release.
         let _gone = token.clone().drop_guard();
         let work = async move {
-            let mut versions = String::new();
-            match inner.answer(&sql, &token, &mut versions).await {
+            let (started, mut ran) = (Instant::now(), Ran::default());
+            let answer = match inner.answer(&sql, &token, &mut ran).await {
                 Ok(answer) => Ok(answer),
-                Err(stop) => Err(inner.record_stop(&sql, &versions, stop).await),
+                Err(stop) => Err(inner.record_stop(&sql, &ran.versions, stop).await),
+            };
+            if ran.meets {
+                tokio::time::sleep(until_step(started.elapsed())).await;
             }
+            answer
         };
         self.joined(self.spawn(work)).await
     }
@@ -403,13 +425,13 @@ impl Inner {
         self: &Arc<Self>,
         sql: &SubmittedSql,
         cancel: &CancellationToken,
-        versions: &mut String,
+        ran: &mut Ran,
     ) -> Result<Answer, Stop> {
         let started = Instant::now();
         let slot = self.slot(sql, started, cancel).await?;
         let planned = self.plan(sql, true, Arc::clone(&slot), (started, cancel)).await?;
         let Planned { guarded, prepared, pinned, opt_outs, .. } = planned.as_ref();
-        *versions = pinned.fingerprint();
+        ran.versions = pinned.fingerprint();
         let one_row_joins = guarded.one_row_joins;
         let mut given = Given::default();
         // Once something was released and recorded, the caller's going away changes nothing more.
@@ -424,7 +446,7 @@ impl Inner {
                         sql,
                         cut,
                         &given,
-                        (versions, &pinned.release()),
+                        (&ran.versions, &pinned.release()),
                         opt_outs.digest(),
                     );
                     let profile = sql.permit.profile().as_ref().clone();
@@ -434,6 +456,7 @@ impl Inner {
                         given.tables.insert(cut.id, table.batch().clone());
                         continue;
                     }
+                    ran.meets |= cut.meets;
                     let (inner, cut, earlier) = (Arc::clone(self), Arc::clone(cut), given.clone());
                     let (asked, rules) = (question.clone(), profile.clone());
                     let work = async move {
@@ -498,7 +521,7 @@ impl Inner {
         .map_err(|e| failure::engine(&e))?;
         let rows = answer.batches.iter().map(|b| b.num_rows() as u64).sum();
         let outcome = AuditOutcome::Released { rows, columns: answer.schema.fields().len() as u64 };
-        self.record(sql, versions, outcome).await?;
+        self.record(sql, &ran.versions, outcome).await?;
         Ok(answer)
     }
 
@@ -701,4 +724,17 @@ fn now() -> Timestamp {
 /// An id for one question.
 pub fn new_query_id() -> String {
     uuid::Uuid::now_v7().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i1_answers_come_in_steps() {
+        let step = |elapsed| until_step(Duration::from_millis(elapsed)).as_millis();
+        for (elapsed, missing) in [(0, 100), (1, 99), (99, 1), (100, 0), (101, 99), (1_234, 66)] {
+            assert_eq!(step(elapsed), missing, "{elapsed}");
+        }
+    }
 }

@@ -110,6 +110,8 @@ pub(crate) struct Cut {
     pub(crate) keys: usize,
     /// Whether a row that was counted is a base row.
     pub(crate) rows_of: RowsOf,
+    /// Whether several rows of a patient were put beside several: how long that takes depends on who is there.
+    pub(crate) meets: bool,
     /// Each measure with the number of the evidence it is read from.
     pub(crate) measures: Vec<(Measure, usize)>,
     /// How many tables it is charged as: one for each grouping set and measure.
@@ -181,7 +183,7 @@ impl Guard<'_> {
             .map(|e| self.measure(e, input, &mut requests))
             .collect::<Result<Vec<_>, _>>()?;
         let sets = grouping_sets(a, &groups)?;
-        self.few_over_pairs(input, sets.as_ref().map_or(1, Vec::len), "grouping sets")?;
+        self.one_set(input, sets.as_ref().map_or(1, Vec::len))?;
         let domain = if top && !derivations.is_empty() {
             self.domain(&keys, sets.as_deref(), input)
         } else {
@@ -242,6 +244,7 @@ impl Guard<'_> {
             words,
             keys,
             rows_of: input.personal().map_or(RowsOf::Joined, Personal::rows_of),
+            meets: input.personal().is_some_and(|personal| personal.meetings > 0),
             tables: sets.map_or(1, <[_]>::len) * measures.len().max(1),
             measures,
             schema: Arc::clone(&schema),

@@ -171,17 +171,31 @@ impl Guard<'_> {
         Ok(copies)
     }
 
-    /// Over rows that were multiplied by each other a window or a grouping set takes as long as a join of them.
-    pub(super) fn few_over_pairs(&self, input: &Rel, n: usize, what: &str) -> Result<(), Refusal> {
-        let passes =
-            input.personal().is_none_or(|p| p.fans == 0 || p.meetings + n <= MOST_MEETINGS + 1);
-        if passes {
+    /// Over rows that were multiplied by each other a window takes as long as a join of them.
+    pub(super) fn few_windows(&self, input: &Rel, n: usize) -> Result<(), Refusal> {
+        let few = |p: &Personal| p.fans == 0 || p.meetings + n <= MOST_MEETINGS;
+        if input.personal().is_none_or(few) {
             return Ok(());
         }
         Err(Refusal::new(
             Code::RowsMultiplied,
-            format!("more than {MOST_MEETINGS} {what} stand over rows that a join multiplied"),
+            format!(
+                "more than {MOST_MEETINGS} joins and windows put rows of a patient beside each other"
+            ),
         ))
+    }
+
+    /// As many groups as one patient has pairs of rows take their time, and those of several sets several times.
+    pub(super) fn one_set(&self, input: &Rel, sets: usize) -> Result<(), Refusal> {
+        if sets <= 1 || input.personal().is_none_or(|p| p.fans == 0) {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Code::RowsMultiplied,
+            "grouping sets stand over rows that a join multiplied",
+        )
+        .at(self.spots.only("group"))
+        .instead("one GROUP BY for each set, or bring one side to one row per person first"))
     }
 
     /// Every copy of a row is a fresh draw of noise.

@@ -220,7 +220,7 @@ impl Guard<'_> {
     /// A window that stays within one person.
     pub(super) fn person_window(&mut self, w: &Window, input: Rel) -> Result<Rel, Refusal> {
         self.not_limited(&input)?;
-        self.few_over_pairs(&input, w.window_expr.len(), "windows")?;
+        self.few_windows(&input, w.window_expr.len())?;
         let person = person_of(&input)?;
         let visible = input.columns.len();
         let mut columns = input.columns.clone();
