@@ -17,7 +17,7 @@ def tables_of(objects):
 def test_objects_are_those_of_the_agreement(connection):
     tables = tables_of(connection.adbc_get_objects(depth="all"))
     assert set(tables) == {"hes", "my", "ref"}
-    assert set(tables["hes"]) == {"apc", "op"}
+    assert set(tables["hes"]) == {"ae", "apc", "op"}
     assert set(tables["my"]) == {"agreements", "notes", "queries"}
     assert {"icd10", "sex", "organisation"} <= set(tables["ref"])
     columns = [column["column_name"] for column in tables["hes"]["apc"]["table_columns"]]
@@ -43,7 +43,7 @@ def test_objects_are_listed_at_every_depth(connection, depth):
 
 @pytest.mark.parametrize(
     "wanted, found",
-    [("apc", {"apc"}), ("a%", {"apc"}), ("_p", {"op"}), (BY_YEAR, set()), ("(((%", set())],
+    [("apc", {"apc"}), ("a%", {"ae", "apc"}), ("_p", {"op"}), (BY_YEAR, set()), ("(((%", set())],
 )
 def test_filters_take_any_text(connection, wanted, found):
     objects = connection.adbc_get_objects(
@@ -76,4 +76,4 @@ def test_statements_list_and_describe_too(ask):
     assert ("hes", "apc") in set(names)
     assert "pseudo_hesid" in ask("DESCRIBE hes.apc")["column_name"].to_pylist()
     by_sql = ask("SELECT table_name FROM information_schema.tables WHERE table_schema = 'hes'")
-    assert set(by_sql["table_name"].to_pylist()) == {"apc", "op"}
+    assert set(by_sql["table_name"].to_pylist()) == {"ae", "apc", "op"}

@@ -9,12 +9,14 @@ macro_rules! embedded {
 /// Path and text of each file.
 pub(crate) const FILES: &[(&str, &str)] = embedded![
     "codes/admission.toml",
+    "codes/emergency.toml",
     "codes/outpatient.toml",
     "codes/patient.toml",
     "codes/specialty.toml",
     "ref/hrg.toml",
     "ref/icd10.toml",
     "ref/opcs4.toml",
+    "tables/hes_ae.toml",
     "tables/hes_apc.toml",
     "tables/hes_op.toml",
     "tables/ref_codes.toml",

@@ -35,14 +35,17 @@ fn hes_tables_have_as_many_columns_as_published() {
     let catalogue = built_in();
     assert_eq!(table(&catalogue, "hes.apc").columns.len(), 193);
     assert_eq!(table(&catalogue, "hes.op").columns.len(), 157);
+    assert_eq!(table(&catalogue, "hes.ae").columns.len(), 165);
 }
 
 #[test]
 fn hes_tables_name_their_person_record_year_and_date() {
     let catalogue = built_in();
-    for (table_name, key, day) in
-        [("hes.apc", "epikey", "epistart"), ("hes.op", "attendkey", "apptdate")]
-    {
+    for (table_name, key, day) in [
+        ("hes.apc", "epikey", "epistart"),
+        ("hes.op", "attendkey", "apptdate"),
+        ("hes.ae", "aekey", "arrivaldate"),
+    ] {
         let TableKind::Protected { person, record, year, date, one_row_per_person } =
             &table(&catalogue, table_name).kind
         else {
@@ -89,6 +92,9 @@ fn code_positions_form_lists() {
     for list in ["opertn_3", "opertn_4"] {
         assert_eq!((positions("hes.apc", list), positions("hes.op", list)), (24, 24));
     }
+    for list in ["diag2", "diag3", "diaga", "diags", "invest2", "treat2", "treat3"] {
+        assert_eq!(positions("hes.ae", list), 12);
+    }
     let third = table(&catalogue, "hes.apc").column("diag_4_03").expect("a position");
     assert_eq!(third.meaning, "Diagnosis in position 3, ICD-10, 4 characters without the dot");
 }
@@ -96,13 +102,41 @@ fn code_positions_form_lists() {
 #[test]
 fn borrowed_columns_are_described_alike() {
     let catalogue = built_in();
-    let (apc, op) = (table(&catalogue, "hes.apc"), table(&catalogue, "hes.op"));
-    for shared in ["sex", "ethnos", "procode3", "lsoa11", "pseudo_hesid"] {
-        let (here, there) =
-            (apc.column(shared).expect("in apc"), op.column(shared).expect("in op"));
-        assert_eq!(here.meaning, there.meaning);
-        assert_eq!(here.codes, there.codes);
-        assert_eq!(here.domain, there.domain);
+    let apc = table(&catalogue, "hes.apc");
+    for other in ["hes.op", "hes.ae"] {
+        let other = table(&catalogue, other);
+        for shared in ["sex", "ethnos", "procode3", "lsoa11", "pseudo_hesid"] {
+            let (here, there) =
+                (apc.column(shared).expect("in apc"), other.column(shared).expect("there too"));
+            assert_eq!(here.meaning, there.meaning);
+            assert_eq!(here.codes, there.codes);
+            assert_eq!(here.domain, there.domain);
+        }
+    }
+}
+
+#[test]
+fn codes_of_emergency_care_stand_in_both_lengths() {
+    let catalogue = built_in();
+    for list in ["ae_diagnosis", "ae_treatment"] {
+        let codes: Vec<&str> =
+            catalogue.code_list(list).expect("a list").iter().map(|c| c.code.as_str()).collect();
+        let alone = codes.iter().find(|code| code.len() == 3 && !codes.contains(&&code[..2]));
+        assert_eq!(alone, None, "{list}: a code without its shorter form");
+    }
+    let ae = table(&catalogue, "hes.ae");
+    for (long, short) in [("diag3_01", "diag2_01"), ("treat3_12", "treat2_12")] {
+        assert_eq!(ae.column(long).map(|c| &c.codes), ae.column(short).map(|c| &c.codes));
+    }
+}
+
+#[test]
+fn minutes_in_the_department_have_a_day_at_most() {
+    let catalogue = built_in();
+    let ae = table(&catalogue, "hes.ae");
+    for column in ["initdur", "tretdur", "concldur", "depdur"] {
+        let bounds = ae.column(column).and_then(|c| c.bounds);
+        assert_eq!(bounds, Some(Bounds { min: 0.0, max: 24.0 * 60.0 }), "{column}");
     }
 }
 
@@ -128,8 +162,23 @@ fn domains_and_bounds_are_read() {
 fn code_lists_are_tables_too() {
     let catalogue = built_in();
     for list in [
-        "sex", "ethnos", "admimeth", "admisorc", "disdest", "dismeth", "classpat", "mainspef",
-        "tretspef", "attended", "firstatt", "outcome",
+        "sex",
+        "ethnos",
+        "admimeth",
+        "admisorc",
+        "disdest",
+        "dismeth",
+        "classpat",
+        "mainspef",
+        "tretspef",
+        "attended",
+        "firstatt",
+        "outcome",
+        "aeattenddisp",
+        "aedepttype",
+        "aepatgroup",
+        "aerefsource",
+        "ae_diagnosis",
     ] {
         let rows = catalogue.reference_rows(&name(&format!("ref.{list}"))).expect("stated rows");
         let codes = catalogue.code_list(list).expect("a list");

@@ -72,6 +72,17 @@ pub(crate) const fn year_of(at: Day) -> usize {
     }
 }
 
+/// The first and last day of a month of a financial year, 0 being April.
+pub(crate) const fn month_of(year: usize, month: usize) -> (Day, Day) {
+    let (of_year, month) = if month < 9 {
+        (2013 + year as i32, month as i32 + 4)
+    } else {
+        (2014 + year as i32, month as i32 - 8)
+    };
+    let next = if month == 12 { day(of_year + 1, 1, 1) } else { day(of_year, month + 1, 1) };
+    (day(of_year, month, 1), next - 1)
+}
+
 /// Whole years between two days, by birthdays.
 pub(crate) const fn age(birth: Day, at: Day) -> i32 {
     let (by, bm, bd) = civil(birth);

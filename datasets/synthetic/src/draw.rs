@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     AdmittedRows = 4,
     OutpatientRows = 5,
     World = 6,
+    Attendances = 7,
+    EmergencyRows = 8,
 }
 
 /// The draws of one person for one purpose.

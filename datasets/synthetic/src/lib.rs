@@ -6,6 +6,7 @@
 //! tables on disk, users or queries.
 
 mod appointments;
+mod attendances;
 mod calendar;
 mod conditions;
 mod draw;

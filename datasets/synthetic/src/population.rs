@@ -7,9 +7,10 @@ use arrow_array::RecordBatch;
 use cordon_catalogue::{Catalogue, TableName};
 
 use crate::appointments::appointments;
+use crate::attendances::attendances;
 use crate::error::SyntheticError;
 use crate::person::Person;
-use crate::rows::{apc::Apc, op::Op};
+use crate::rows::{ae::Ae, apc::Apc, op::Op};
 use crate::sheet::Sheet;
 use crate::spells::spells;
 
@@ -45,9 +46,10 @@ impl Population {
         self.people.div_ceil(BLOCK)
     }
 
-    /// Tables about people that synthetic rows are made for.
+    /// Tables about people that synthetic rows are made for, in the order in which they are to be loaded: a store
+    /// numbers people as it meets them.
     pub fn tables() -> &'static [&'static str] {
-        &["hes.apc", "hes.op"]
+        &["hes.apc", "hes.op", "hes.ae"]
     }
 
     /// All rows of one table about the people of one block, in the table's described schema: people one after
@@ -81,6 +83,17 @@ impl Population {
                     let stays = spells(self.seed, &person);
                     let visits = appointments(self.seed, &person, &stays);
                     rows.write(&mut sheet, self.seed, &person, &visits);
+                }
+                sheet.finish()
+            }
+            "hes.ae" => {
+                let mut sheet = Sheet::new(description.schema(), size * 3);
+                let mut rows = Ae::new(&mut sheet)?;
+                for index in people {
+                    let person = Person::new(self.seed, index);
+                    let stays = spells(self.seed, &person);
+                    let visits = attendances(self.seed, &person, &stays);
+                    rows.write(&mut sheet, self.seed, &person, &stays, &visits);
                 }
                 sheet.finish()
             }

@@ -1,6 +1,7 @@
-//! Rows of the published tables from people, stays and appointments. What both tables hold about a patient and a
-//! provider stands here; records disagree about a person now and then, as real ones do.
+//! Rows of the published tables from people, stays, appointments and attendances. What all tables hold about a
+//! patient and a provider stands here; records disagree about a person now and then, as real ones do.
 
+pub(crate) mod ae;
 pub(crate) mod apc;
 pub(crate) mod op;
 
@@ -45,7 +46,7 @@ pub(crate) struct Care {
     pub(crate) payer: &'static str,
 }
 
-/// Columns that both tables have.
+/// Columns that all tables have, or most.
 struct Common {
     slots: CommonSlots,
     scratch: String,

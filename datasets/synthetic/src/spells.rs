@@ -13,7 +13,7 @@ use crate::pathways::{HEART_ATTACK, HIP_FRACTURE, Kind, PATHWAYS, Pathway, STROK
 use crate::pathways::{PNEUMONIA, SEPSIS, URINARY};
 use crate::person::Person;
 
-pub(crate) use stay::{mental_health_trust, usual_trust};
+pub(crate) use stay::{elsewhere, mental_health_trust, usual_trust};
 
 /// One consultant episode.
 #[derive(Clone, Debug)]

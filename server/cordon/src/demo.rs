@@ -49,7 +49,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Make a house with made-up people and serve it on this machine
 ///
 /// What is missing under the data folder is made on the first start: reference tables, HES admitted patient
-/// care and outpatients of seeded made-up people, three agreements, keys, and one token for each role.
+/// care, outpatients and A&E of seeded made-up people, three agreements, keys, and one token for each role.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:
   cordon demo --people 2000 --data-dir /tmp/demo

@@ -45,7 +45,9 @@ fn published(path: &Path) -> Vec<(String, String, String)> {
 fn names_order_types_and_classes_are_the_published_ones() {
     let Some(shared) = shared() else { return };
     let catalogue = built_in();
-    for (ours, file) in [("hes.apc", "hes_apc.csv"), ("hes.op", "hes_op.csv")] {
+    for (ours, file) in
+        [("hes.ae", "hes_ae.csv"), ("hes.apc", "hes_apc.csv"), ("hes.op", "hes_op.csv")]
+    {
         let published = published(&shared.join("data/hes-schema").join(file));
         let ours = table(&catalogue, ours);
         assert_eq!(ours.columns.len(), published.len());
@@ -70,7 +72,7 @@ fn names_order_types_and_classes_are_the_published_ones() {
 fn artificial_files_have_our_columns_in_our_order() {
     let Some(shared) = shared() else { return };
     let catalogue = built_in();
-    for (ours, part) in [("hes.apc", "hes_apc"), ("hes.op", "hes_op")] {
+    for (ours, part) in [("hes.ae", "hes_ae"), ("hes.apc", "hes_apc"), ("hes.op", "hes_op")] {
         let folder = shared.join("data/hes-artificial");
         let files =
             std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());

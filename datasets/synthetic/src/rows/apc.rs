@@ -209,6 +209,20 @@ impl Apc {
     }
 }
 
+/// The record key of the first episode of each stay, as number and year, where it has a row.
+pub(super) fn first_episodes<'a>(
+    person: &'a Person,
+    spells: &'a [Spell],
+) -> impl Iterator<Item = Option<(u64, usize)>> + 'a {
+    let mut row = 0;
+    spells.iter().map(move |spell| {
+        let number = row_number(person, row);
+        row += spell.episodes.iter().filter(|e| e.end <= END).count() as u64;
+        let first = spell.episodes.first().filter(|e| e.end <= END);
+        first.map(|episode| (number, year_of(episode.end)))
+    })
+}
+
 fn is_emergency(method: &str) -> bool {
     matches!(method, "21" | "22" | "23" | "24" | "25" | "2A" | "2B" | "2C" | "2D" | "28")
 }

@@ -1,7 +1,7 @@
 //! Fills the timetable of one person: what happens by rate, in series, with children, and at the end of life.
 
 use super::{Cause, Timetable};
-use crate::calendar::{Day, PANDEMIC, START, YEARS, age, day, year_of, year_start};
+use crate::calendar::{Day, PANDEMIC, START, YEARS, age, day, month_of, year_of, year_start};
 use crate::conditions::{Condition, gradient};
 use crate::draw::Draw;
 use crate::pathways::*;
@@ -87,12 +87,8 @@ fn months(at: usize, season: Season, year: usize) -> [u32; 12] {
 }
 
 fn day_of_year(at: usize, pathway: &Pathway, year: usize, draw: &mut Draw) -> Day {
-    let month = draw.position(&months(at, pathway.season, year)) as i32;
-    let (of_year, month) =
-        if month < 9 { (2013 + year as i32, month + 4) } else { (2014 + year as i32, month - 8) };
-    let first = day(of_year, month, 1);
-    let next = if month == 12 { day(of_year + 1, 1, 1) } else { day(of_year, month + 1, 1) };
-    let when = draw.between(first, next - 1);
+    let (first, last) = month_of(year, draw.position(&months(at, pathway.season, year)));
+    let when = draw.between(first, last);
     // Planned work is seldom done at weekends: 1 January 1970 was a Thursday.
     let weekday = (when + 3).rem_euclid(7);
     if pathway.season == Season::Working && weekday >= 5 && draw.percent(85) {

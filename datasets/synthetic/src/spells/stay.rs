@@ -183,7 +183,7 @@ pub(crate) fn mental_health_trust(person: &Person) -> u32 {
 }
 
 /// An acute trust that is not this one.
-fn elsewhere(person: &Person, not: u32, draw: &mut Draw) -> u32 {
+pub(crate) fn elsewhere(person: &Person, not: u32, draw: &mut Draw) -> u32 {
     let board = WORLD.board_of(person.area);
     let board = match draw.below(10) {
         0 => draw.below(WORLD.boards.len() as u32) as usize,

@@ -31,9 +31,10 @@ fn deaths(tables: &[Table]) -> BTreeMap<&str, i32> {
 fn nothing_follows_a_death() -> Result<()> {
     let apc = Table::all(&population(), "hes.apc")?;
     let op = Table::all(&population(), "hes.op")?;
+    let ae = Table::all(&population(), "hes.ae")?;
     let deaths = deaths(&apc);
     assert!(deaths.len() > 200, "{} deaths", deaths.len());
-    for (tables, column) in [(&apc, "epiend"), (&op, "apptdate")] {
+    for (tables, column) in [(&apc, "epiend"), (&op, "apptdate"), (&ae, "arrivaldate")] {
         for table in tables {
             for row in table.rows() {
                 let died = table.text("pseudo_hesid", row).and_then(|person| deaths.get(person));
@@ -164,7 +165,7 @@ fn most_of_a_persons_records_agree() -> Result<()> {
 
 #[test]
 fn record_keys_are_unique_and_as_long_as_in_their_year() -> Result<()> {
-    for (name, key) in [("hes.apc", "epikey"), ("hes.op", "attendkey")] {
+    for (name, key) in [("hes.apc", "epikey"), ("hes.op", "attendkey"), ("hes.ae", "aekey")] {
         let mut keys = BTreeSet::new();
         for table in Table::all(&population(), name)? {
             for row in table.rows() {
@@ -188,6 +189,77 @@ fn planned_stays_are_waited_for_and_emergencies_are_not() -> Result<()> {
             if let Some(decided) = table.date("elecdate", row) {
                 assert_eq!(table.date("admidate", row).map(|d| d - decided), waited);
             }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn who_is_admitted_through_the_department_attended_it_that_day() -> Result<()> {
+    let apc = Table::all(&population(), "hes.apc")?;
+    let ae = Table::all(&population(), "hes.ae")?;
+    let mut stays = BTreeMap::new();
+    for table in &apc {
+        for row in table.rows().filter(|&row| table.int("epiorder", row) == Some(1)) {
+            let place = table.text("procode3", row).filter(|&code| code != "X99");
+            let stay = (table.text("admimeth", row), table.date("admidate", row), place);
+            stays.insert(table.text("epikey", row).unwrap_or_default(), stay);
+        }
+    }
+    let through = |method| method == Some("21");
+    let all = stays.values().filter(|(method, ..)| through(*method)).count();
+    let mut linked = BTreeSet::new();
+    for table in &ae {
+        for row in table.rows() {
+            let admitted = table.text("aeattenddisp", row) == Some("01");
+            let Some(episode) = table.text("epikey", row) else {
+                // The stay goes on behind the data.
+                assert!(!admitted || table.date("arrivaldate", row) > Some(END - 400));
+                continue;
+            };
+            let (method, day, place) = stays[episode];
+            assert!(admitted && matches!(method, Some("21" | "99" | "2Z")), "{method:?}");
+            assert_eq!(table.date("arrivaldate", row), day);
+            let here = table.text("procode3", row).filter(|&code| code != "X99");
+            assert!(place.is_none() || here.is_none() || place == here);
+            assert!(linked.insert(episode), "two attendances led to one stay");
+        }
+    }
+    assert!(all > 3_000, "{all}");
+    let missing = stays.iter().filter(|(key, (m, ..))| through(*m) && !linked.contains(*key));
+    assert_eq!(missing.count(), 0);
+    Ok(())
+}
+
+#[test]
+fn steps_of_an_attendance_follow_one_another() -> Result<()> {
+    for table in Table::all(&population(), "hes.ae")? {
+        let minutes = |text: &str| -> Option<i32> {
+            let (hours, minutes) = (text[..2].parse::<i32>().ok()?, text[2..].parse::<i32>().ok()?);
+            (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+        };
+        for row in table.rows() {
+            let arrival = table.text("arrivaltime", row).and_then(minutes);
+            let mut before = 0;
+            for (duration, time) in [
+                ("initdur", "inittime"),
+                ("tretdur", "trettime"),
+                ("concldur", "concltime"),
+                ("depdur", "deptime"),
+            ] {
+                let Some(took) = table.int(duration, row) else { continue };
+                assert!(before <= took && took < 1_440, "{duration}: {before}, {took}");
+                let arrival = arrival.unwrap_or_else(|| panic!("{duration} without an arrival"));
+                let at = table.text(time, row).and_then(minutes);
+                assert_eq!(at, Some((arrival + took) % 1_440));
+                before = took;
+            }
+            let admitted = table.text("aeattenddisp", row) == Some("01");
+            if let (true, Some(arrival)) = (admitted, arrival) {
+                assert!(arrival + before < 1_440, "admitted the day after");
+            }
+            let left = table.text("aeattenddisp", row) == Some("12");
+            assert!(!left || table.int("tretdur", row).is_none(), "treated after leaving");
         }
     }
     Ok(())

@@ -135,6 +135,49 @@ fn outpatients_have_the_sizes_of_real_ones() -> Result<()> {
 }
 
 #[test]
+fn emergency_departments_have_the_sizes_of_real_ones() -> Result<()> {
+    let tables = Table::all(&population(), "hes.ae")?;
+    let rows: usize = tables.iter().map(|t| t.rows().end).sum();
+    within("attendances for 100 people", rows * 100 / 20_480, 230, 270);
+    let all = |_: &Table, _: usize| true;
+    let is = |column: &'static str, code: &'static str| {
+        move |t: &Table, r: usize| t.text(column, r) == Some(code)
+    };
+    within("in major departments", share(&tables, all, is("aedepttype", "01")), 620, 800);
+    within("in single specialties", share(&tables, all, is("aedepttype", "02")), 8, 35);
+    within("by ambulance", share(&tables, all, is("aearrivalmode", "1")), 220, 350);
+    within("admitted", share(&tables, all, is("aeattenddisp", "01")), 200, 320);
+    within("left", share(&tables, all, is("aeattenddisp", "12")), 15, 55);
+    within("self-harm", share(&tables, all, is("aepatgroup", "30")), 5, 45);
+    let aged = |low: i32, high: i32| {
+        move |t: &Table, r: usize| (low..=high).contains(&t.int("arrivalage", r).unwrap_or(-1))
+    };
+    let ambulance = is("aearrivalmode", "1");
+    assert!(share(&tables, aged(80, 120), ambulance) > share(&tables, aged(20, 40), ambulance) * 2);
+    let in_time = |t: &Table, r: usize| t.int("depdur", r) <= Some(240);
+    let of_year = |year: &'static str| {
+        let timed = is("fyear", year);
+        move |t: &Table, r: usize| timed(t, r) && t.int("depdur", r).is_some()
+    };
+    within("four hours, 2013-14", share(&tables, of_year("1314"), in_time), 910, 970);
+    within("four hours, 2022-23", share(&tables, of_year("2223"), in_time), 560, 760);
+    let minutes = |from: i32| {
+        move |t: &Table, r: usize| {
+            t.int("depdur", r).is_some_and(|m| (from..from + 20).contains(&m))
+        }
+    };
+    let peak = share(&tables, all, minutes(221));
+    assert!(peak * 2 > share(&tables, all, minutes(201)) * 3, "a peak before four hours");
+    assert!(peak > share(&tables, all, minutes(241)) * 3, "few leave just behind it");
+    let years: Vec<usize> =
+        ["1920", "2021"].iter().map(|&year| share(&tables, all, is("fyear", year))).collect();
+    within("attendances of 2020-21", years[1] * 100 / years[0], 60, 85);
+    let night = |t: &Table, r: usize| t.text("arrivaltime", r).is_some_and(|time| time < "0600");
+    within("at night", share(&tables, all, night), 70, 160);
+    Ok(())
+}
+
+#[test]
 fn some_people_come_again_and_again() -> Result<()> {
     let mut episodes: BTreeMap<String, usize> = BTreeMap::new();
     for table in Table::all(&Population::new(20_000, 1), "hes.apc")? {

@@ -138,5 +138,12 @@ fn the_poor_come_more_often() -> Result<()> {
         }
     }
     assert!(emergencies[1] * 10 > emergencies[10] * 13, "{emergencies:?}");
+    let mut attendances = [0; 11];
+    for table in Table::all(&Population::new(20_480, 6), "hes.ae")? {
+        for area in table.rows().filter_map(|row| table.text("lsoa11", row)) {
+            attendances[decile[area] as usize] += 1;
+        }
+    }
+    assert!(attendances[1] * 10 > attendances[10] * 15, "{attendances:?}");
     Ok(())
 }

@@ -63,5 +63,5 @@ fn only_own_work_under_the_agreement_of_the_question_is_shown() {
     let references = texts(view("my.agreements"), "reference");
     assert_eq!(references, ["DARS-NIC-000001-DEMO1", "DARS-NIC-000003-DEMO3"]);
     assert_eq!(texts(view("my.agreements"), "status")[1], "ended");
-    assert_eq!(texts(view("my.agreements"), "tables")[0], "hes.apc, hes.op");
+    assert_eq!(texts(view("my.agreements"), "tables")[0], "hes.ae, hes.apc, hes.op");
 }
