@@ -32,7 +32,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::sketch::{BUCKETS, Sketch};
+use crate::sketch::{BUCKETS, FEW, Sketch};
 pub use bytes::DamagedIndex;
 
 /// Nothing that differs by this much is near, however far a caller's reach: spares asking for it.
@@ -95,8 +95,26 @@ pub struct Index {
 #[cfg_attr(test, derive(Debug, PartialEq))]
 struct Head {
     /// Which buckets are not zero.
-    mask: u64,
+    filled: u64,
+    /// Which buckets are odd: of two sets that are strangers about half of the buckets differ in that.
+    odd: u64,
     persons: u32,
+}
+
+impl Head {
+    fn of(persons: u32, sketch: &Sketch) -> Self {
+        let (mut filled, mut odd) = (0, 0);
+        for sum in sketch.sums.iter().rev() {
+            filled = filled << 1 | u64::from(*sum != 0);
+            odd = odd << 1 | u64::from(sum & 1);
+        }
+        Self { filled, odd, persons }
+    }
+
+    /// In how many buckets two sets differ at least.
+    fn differing(&self, other: &Self) -> usize {
+        ((self.filled ^ other.filled) | (self.odd ^ other.odd)).count_ones() as usize
+    }
 }
 
 /// A set under a token, and the posting before it there.
@@ -150,20 +168,23 @@ impl Index {
     ///
     /// Every set that differs in fewer than k buckets, and in number of persons by fewer than k, is found.
     /// `reach` says for a candidate's number of persons how many differing buckets, or persons, are too
-    /// many. Where it is more than k, a candidate that happens to be found counts too; less it cannot be.
+    /// many, and before it stands the most that it can say. Where it is more than k, a candidate that happens to be
+    /// found counts too; less it cannot be. `close` and `reach` are asked only where a candidate depends on them.
     pub(crate) fn earliest(
         &self,
         kind: Kind,
         persons: u64,
         sketch: &Sketch,
-        close: usize,
-        reach: impl Fn(u64) -> usize,
+        close: impl Fn() -> usize,
+        (farthest, reach): (usize, impl Fn(u64) -> usize),
     ) -> Option<Near> {
-        let persons = saturated(persons);
-        let within = |candidate: u32, differing: usize| {
-            differing < self.k || (differing < FARTHEST && differing < reach(u64::from(candidate)))
+        let farthest = farthest.min(FARTHEST);
+        let within = |candidate: Option<u32>, differing: usize| {
+            let reached = |candidate: u32| differing < reach(u64::from(candidate));
+            differing < self.k || (differing < farthest && candidate.is_none_or(reached))
         };
-        let (_, set, differing) = self.by_tokens(kind, (persons, sketch), close, &within)?;
+        let head = Head::of(saturated(persons), sketch);
+        let (_, set, differing) = self.by_tokens(kind, (head, sketch), &close, &within)?;
         Some(Near { outcome: self.set(set)?.outcome, differing, set })
     }
 
@@ -171,32 +192,39 @@ impl Index {
     fn by_tokens(
         &self,
         kind: Kind,
-        (persons, sketch): (u32, &Sketch),
-        close: usize,
-        within: &impl Fn(u32, usize) -> bool,
+        (asked, sketch): (Head, &Sketch),
+        close: &impl Fn() -> usize,
+        within: &impl Fn(Option<u32>, usize) -> bool,
     ) -> Found {
-        let mask = mask(sketch);
+        let nearness = |differing: usize| match differing {
+            0 => Nearness::Same,
+            1 => Nearness::Next,
+            some if some < close() => Nearness::Close,
+            _ => Nearness::Near,
+        };
         let mut found: Found = None;
-        for token in tokens(kind, sketch, self.k) {
-            for number in self.under(token) {
+        // All lists are begun before one is read: memory answers many at once as fast as one.
+        let mut lists = [NONE; BUCKETS + FEW];
+        for (list, token) in lists.iter_mut().zip(tokens(kind, sketch, self.k)) {
+            *list = self.latest.get(&token).copied().unwrap_or(NONE);
+        }
+        for list in lists.into_iter().take(2 * self.k) {
+            for number in self.along(list) {
                 let Some(head) = self.heads.get(number as usize) else { continue };
-                // They differ at least where only one is zero.
-                let least = (head.mask ^ mask).count_ones() as usize;
-                let nearness = |differing: usize| match differing {
-                    0 => Nearness::Same,
-                    1 => Nearness::Next,
-                    some if some < close => Nearness::Close,
-                    _ => Nearness::Near,
-                };
-                if found.is_some_and(|found| found < (nearness(least), number, 0))
-                    || !within(head.persons, least.max(gap(head.persons, persons)))
+                let least = head.differing(&asked);
+                let apart = least.max(gap(head.persons, asked.persons));
+                if !within(None, apart)
+                    || found.is_some_and(|found| found < (nearness(least), number, 0))
                 {
                     continue;
                 }
                 let Some(set) = self.set(number) else { continue };
                 let differing = set.sketch.differing(sketch);
+                if !within(None, differing) || !within(Some(head.persons), differing.max(apart)) {
+                    continue;
+                }
                 let nearness = nearness(differing);
-                if within(head.persons, differing) && (nearness < Nearness::Near || !set.copied) {
+                if nearness < Nearness::Near || !set.copied {
                     let near = (nearness, number, differing);
                     found = Some(found.map_or(near, |found| found.min(near)));
                 }
@@ -210,26 +238,32 @@ impl Index {
     }
 
     /// The sets under a token, the latest first.
+    #[cfg(test)]
     fn under(&self, token: u32) -> impl Iterator<Item = u32> {
-        let first = self.latest.get(&token).copied().unwrap_or(NONE);
+        self.along(self.latest.get(&token).copied().unwrap_or(NONE))
+    }
+
+    /// The sets of a list from a posting on.
+    fn along(&self, first: u32) -> impl Iterator<Item = u32> {
         let next = |at: u32| self.postings.get(at as usize);
         std::iter::successors(next(first), move |posting| next(posting.before)).map(|p| p.set)
     }
 
-    /// Adds a set, whatever became of it. An exact repeat need not be added.
-    pub(crate) fn remember(&mut self, set: Remembered) {
+    /// Adds a set, whatever became of it, and gives its number. An exact repeat need not be added.
+    pub(crate) fn remember(&mut self, set: Remembered) -> Option<u32> {
         // Numbers end at four thousand million postings, of which memory ends long before.
         let (Ok(number), Ok(next)) =
             (u32::try_from(self.sets.len()), u32::try_from(self.postings.len() + 2 * self.k))
         else {
-            return;
+            return None;
         };
         for (token, at) in tokens(set.kind, &set.sketch, self.k).zip(next - 2 * self.k as u32..) {
             let before = self.latest.insert(token, at).unwrap_or(NONE);
             self.postings.push(Posting { set: number, before });
         }
-        self.heads.push(Head { mask: mask(&set.sketch), persons: set.persons });
+        self.heads.push(Head::of(set.persons, &set.sketch));
         self.sets.push(set);
+        Some(number)
     }
 
     /// The present moment, to come back to.
@@ -272,11 +306,6 @@ fn tokens(kind: Kind, sketch: &Sketch, k: usize) -> impl Iterator<Item = u32> {
     let buckets = buckets.take(k).map(|(bucket, sum)| bucket << 16 | u32::from(*sum));
     let marks = sketch.few().unwrap_or_default().iter().take(k).map(|mark| 1 << 22 | *mark);
     buckets.chain(marks).map(move |token| u32::from(kind.0) << 23 | token)
-}
-
-/// Which buckets are not zero.
-fn mask(sketch: &Sketch) -> u64 {
-    sketch.sums.iter().rev().fold(0, |mask, value| mask << 1 | u64::from(*value != 0))
 }
 
 /// By how much two numbers of persons differ.

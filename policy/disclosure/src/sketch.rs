@@ -8,6 +8,8 @@
 //! Of a few people the marks themselves are kept. Among ten people two often share a bucket, and a stranger
 //! in one of the others' buckets would look like one of them: by their marks they are told apart.
 
+use std::cmp::Ordering;
+
 use crate::key::{HashedPerson, PeopleKey};
 
 /// How many buckets a sketch has.
@@ -96,6 +98,14 @@ impl Sketch {
             two.copy_from_slice(&sum.to_le_bytes());
         }
         bytes
+    }
+
+    /// The order of [`Sketch::key`].
+    pub(crate) fn cmp_key(&self, other: &Self) -> Ordering {
+        let both = || self.sums.iter().zip(&other.sums);
+        let differing = if self.sums == other.sums { None } else { both().find(|(a, b)| a != b) };
+        // Little-endian: the low byte decides first.
+        differing.map_or(Ordering::Equal, |(a, b)| a.swap_bytes().cmp(&b.swap_bytes()))
     }
 
     /// How many bytes [`Sketch::to_bytes`] gives.
