@@ -13,7 +13,7 @@ use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
-use crate::index::{Index, Kind, Near, Outcome, Remembered};
+use crate::index::{Index, Kind, Near, Outcome, Remembered, Sought};
 use crate::noise::{Noise, Row};
 use crate::raw::{Heavy, MOST_DECIMALS, mean_square};
 use crate::rules::{Step, fits};
@@ -48,6 +48,9 @@ pub(crate) struct Decision<'a> {
     /// The people asked about last, how many they are and what became of them: most measures of one group are about
     /// the same.
     last: Option<(u64, Sketch, Told)>,
+    /// The base rows asked about last, whose they are and what became of them: a whole group's are often a measure as
+    /// well.
+    last_rows: Option<(u64, Sketch, Outcome)>,
     /// Whose number was drawn for this table, by number in the index and in that order: their other measures are
     /// decided with it.
     drawn: Vec<u32>,
@@ -103,7 +106,8 @@ impl<'a> Decision<'a> {
         growth: f64,
     ) -> Self {
         let (drawn, neighbours, rows) = (Vec::new(), BTreeSet::new(), HashMap::new());
-        Self { profile, rule, secret, index, growth, last: None, drawn, neighbours, rows }
+        let (last, last_rows) = (None, None);
+        Self { profile, rule, secret, index, growth, last, last_rows, drawn, neighbours, rows }
     }
 
     /// A whole group: whether it is large enough, and with it, where its rows are base rows, how many there
@@ -168,7 +172,15 @@ impl<'a> Decision<'a> {
                 let draw = |decision: &mut Self| {
                     open.map(|persons| decision.count(counted, Some(persons)))
                 };
-                self.cell(Kind::ROWS, cell.persons, counted, draw).0
+                // What was decided a moment ago is remembered, and would be found as the same set.
+                if let Some((persons, sketch, outcome)) = &self.last_rows
+                    && (*persons, sketch) == (cell.persons, &cell.sketch)
+                {
+                    return *outcome;
+                }
+                let (outcome, _) = self.cell(Kind::ROWS, cell.persons, counted, draw);
+                self.last_rows = Some((cell.persons, cell.sketch, outcome));
+                outcome
             }
             Measure::Total { decimals } => {
                 let open = persons.filter(|_| clear);
@@ -231,7 +243,8 @@ impl<'a> Decision<'a> {
         if persons == 0 {
             return (Outcome::SUPPRESSED, None);
         }
-        let found = self.look_up(kind, persons, cell.sketch);
+        let sought = self.index.sought(kind, cell.sketch);
+        let found = self.look_up(&sought, persons, cell.sketch);
         self.neighbours
             .extend(found.filter(|f| kind == Kind::PERSONS && f.differing > 0).map(|f| f.set));
         let outcome = match found {
@@ -247,12 +260,13 @@ impl<'a> Decision<'a> {
         let copied = found.is_some_and(|found| found.outcome == outcome);
         let persons = u32::try_from(persons).unwrap_or(u32::MAX);
         let sketch = *cell.sketch;
-        let set = self.index.remember(Remembered { kind, persons, sketch, outcome, copied });
+        let set = Remembered { kind, persons, sketch, outcome, copied };
+        let set = self.index.remember_sought(set, &sought);
         (outcome, set)
     }
 
     /// The earliest answered set near to this one.
-    fn look_up(&self, kind: Kind, persons: u64, sketch: &Sketch) -> Option<Near> {
+    fn look_up(&self, sought: &Sought, persons: u64, sketch: &Sketch) -> Option<Near> {
         let near = self.rule.separation;
         let most = self.rule.separation_jitter as u64;
         let least = self.rule.threshold_jitter.min(most);
@@ -265,7 +279,7 @@ impl<'a> Decision<'a> {
         let jitter = LazyCell::new(|| self.jitter("close", sketch, CLOSE_JITTER));
         let close = || CLOSE + usize::try_from(*jitter).unwrap_or(0);
         self.index.earliest(
-            kind,
+            sought,
             persons,
             sketch,
             close,

@@ -32,7 +32,8 @@ fn found_in(
     close: usize,
     reach: impl Fn(u64) -> usize,
 ) -> Option<Near> {
-    index.earliest(kind, persons, sketch, || close, (FARTHEST, reach))
+    let sought = index.sought(kind, sketch);
+    index.earliest(&sought, persons, sketch, || close, (FARTHEST, reach))
 }
 
 /// k, how many buckets the people fall into, and a set of mostly 0 to 30 of them.
@@ -142,7 +143,7 @@ proptest! {
 /// All that an index knows, comparable.
 fn inside(index: &Index) -> Vec<(u32, Vec<u32>)> {
     let mut postings: Vec<(u32, Vec<u32>)> =
-        index.latest.keys().map(|token| (*token, index.under(*token).collect())).collect();
+        index.latest.tokens().map(|token| (token, index.under(token).collect())).collect();
     postings.sort();
 
     postings
@@ -295,4 +296,18 @@ fn nothing_is_printed_of_an_index() {
     let mut index = Index::new(10);
     index.remember(remembered(77, 0, &some_people(64, 0, 12), true));
     assert_eq!(format!("{index:?}"), "Index(1 sets)");
+}
+
+proptest! {
+    #[test]
+    fn a_head_says_which_buckets_are_not_zero_and_which_are_odd(
+        sums in vec(prop_oneof![Just(0u16), Just(0x8000), Just(1), any::<u16>()], 64),
+    ) {
+        let bytes: Vec<u8> = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
+        let head = Head::of(&Sketch::of_sums(bytes.try_into().unwrap()));
+        for (bucket, sum) in sums.iter().enumerate() {
+            prop_assert_eq!(head.filled >> bucket & 1 == 1, *sum != 0);
+            prop_assert_eq!(head.odd >> bucket & 1, u64::from(sum & 1));
+        }
+    }
 }
