@@ -101,17 +101,17 @@ struct Head {
 }
 
 impl Head {
-    fn of(sketch: &Sketch) -> Self {
+    fn of(sums: &[u16; BUCKETS]) -> Self {
         // Four buckets at a time: the lowest bit of each, put side by side by one multiplication.
         let four_bits = |lanes: u64| {
             (lanes & 0x0001_0001_0001_0001).wrapping_mul(0x0001_0002_0004_0008) >> 48 & 15
         };
         let (mut filled, mut odd) = (0, 0);
-        for four in sketch.sums.as_chunks::<4>().0.iter().rev() {
+        for four in sums.as_chunks::<4>().0.iter().rev() {
             let lanes = four.iter().rev().fold(0, |lanes, sum| lanes << 16 | u64::from(*sum));
             // Whatever is not zero reaches the highest bit of its lane.
             let low = 0x7fff_7fff_7fff_7fff;
-            filled = filled << 4 | four_bits(((lanes & low) + low | lanes) >> 15);
+            filled = filled << 4 | four_bits((((lanes & low) + low) | lanes) >> 15);
             odd = odd << 4 | four_bits(lanes);
         }
         Self { filled, odd }
@@ -158,6 +158,14 @@ impl Index {
             latest: Latest::default(),
             postings: Vec::new(),
         }
+    }
+
+    /// Makes room for so many sets to come, at once and not by and by.
+    pub(crate) fn expect(&mut self, sets: usize) {
+        self.sets.reserve(sets);
+        self.heads.reserve(sets);
+        self.postings.reserve(sets.saturating_mul(self.k));
+        self.latest.expect(sets.saturating_mul(self.k));
     }
 
     /// How many sets are remembered.
@@ -240,9 +248,11 @@ impl Index {
             let near = (nearness, number, differing);
             Some(found.map_or(near, |found| found.min(near)))
         };
-        // Lists are begun together, and read together: memory answers many at once as fast as one.
+        // Lists are begun together and read together: memory answers many at once as fast as one.
         let mut lists = self.latest.all(&sought.tokens);
-        let (first, others) = lists.get_mut(..sought.number)?.split_first_mut()?;
+        let lists = lists.get_mut(..sought.number)?;
+        self.touch(lists);
+        let (first, others) = lists.split_first_mut()?;
         let mut found = None;
         while let Some(posting) = self.next(first) {
             found = better(found, posting);
@@ -251,17 +261,23 @@ impl Index {
         if found.is_some_and(|(nearness, ..)| nearness == Nearness::Same) {
             return found;
         }
-        let mut more = true;
-        while more {
-            more = false;
+        while others.iter().any(|list| *list != NONE) {
             for list in others.iter_mut() {
                 if let Some(posting) = self.next(list) {
                     found = better(found, posting);
-                    more = true;
                 }
             }
+            self.touch(others);
         }
         found
+    }
+
+    /// Asks memory for the postings that lists begin with, none after another.
+    fn touch(&self, lists: &[u32]) {
+        // Of a list that is at its end the last posting of all, rather than a branch that nobody can foretell.
+        let last = self.postings.len().saturating_sub(1);
+        let begins = lists.iter().filter_map(|list| self.postings.get((*list as usize).min(last)));
+        std::hint::black_box(begins.fold(0, |all, posting| all ^ posting.before));
     }
 
     /// The posting that a list begins with; the list begins with the one before it from now on.
@@ -343,10 +359,13 @@ pub(crate) struct Sought {
 
 impl Sought {
     fn new(kind: Kind, sketch: &Sketch, k: usize) -> Self {
-        let buckets = (0u32..).zip(&sketch.sums).filter(|(_, sum)| **sum != 0);
+        let sums = sketch.sums();
+        let buckets = (0u32..).zip(&sums).filter(|(_, sum)| **sum != 0);
         let buckets = buckets.take(k).map(|(bucket, sum)| bucket << 16 | u32::from(*sum));
-        let marks = sketch.few().unwrap_or_default().iter().take(k).map(|mark| 1 << 22 | *mark);
-        let mut sought = Self { tokens: [0; BUCKETS + FEW], number: 0, head: Head::of(sketch) };
+        let marks = sketch.few().unwrap_or_default().iter().take(k);
+        let marks =
+            marks.map(|[bucket, mark]| 1 << 22 | u32::from(*bucket) << 16 | u32::from(*mark));
+        let mut sought = Self { tokens: [0; BUCKETS + FEW], number: 0, head: Head::of(&sums) };
         for (place, token) in sought.tokens.iter_mut().zip(buckets.chain(marks)) {
             *place = u32::from(kind.0) << 23 | token;
             sought.number += 1;

@@ -353,6 +353,8 @@ fn by_noise(
     // As if all of it were charged already: one large table has no more than many small ones.
     let most = most_charged(&raw.profile, raw.question.tables);
     let growth = rule.growth(meter.and(most).answers());
+    // Each group, and each measure of it. Sums ask about more; how many, their data say.
+    index.expect(raw.people.len().saturating_mul(raw.measures.len() + 1));
     let mut decision = decide::Decision::new(&raw.profile, rule, secret, index, growth);
     let mut smallest = Smallest::default();
     let mut rows = Rows::new(raw);

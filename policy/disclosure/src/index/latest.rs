@@ -54,8 +54,8 @@ impl Latest {
     /// Puts a posting under a token and gives the one that was there. A token under which there is [`NONE`] keeps its
     /// place until the table grows.
     pub(super) fn put(&mut self, token: u32, posting: u32) -> u32 {
-        if self.taken >= self.places.len() / 4 * 3 {
-            self.grow();
+        if self.taken >= self.most() {
+            self.grow(self.places.len() * 2);
         }
         let at = self.place(token);
         let Some(place) = self.places.get_mut(at) else { return NONE };
@@ -65,6 +65,14 @@ impl Latest {
         *place = Place { token, posting };
         self.taken += 1;
         NONE
+    }
+
+    /// Makes room for so many tokens more.
+    pub(super) fn expect(&mut self, tokens: usize) {
+        let all = self.taken.saturating_add(tokens);
+        if all > self.most() {
+            self.grow((all / 3 * 4 + FEWEST).next_power_of_two());
+        }
     }
 
     /// Every token with a posting under it.
@@ -86,8 +94,13 @@ impl Latest {
         at
     }
 
-    fn grow(&mut self) {
-        let more = (self.places.len() * 2).max(FEWEST);
+    /// So many are taken at most.
+    fn most(&self) -> usize {
+        self.places.len() / 4 * 3
+    }
+
+    fn grow(&mut self, places: usize) {
+        let more = places.max(FEWEST);
         let before =
             std::mem::replace(&mut self.places, vec![Place { token: FREE, posting: NONE }; more]);
         self.taken = 0;
