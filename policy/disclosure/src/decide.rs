@@ -9,10 +9,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashSet};
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
-use crate::index::{Index, Kind, Outcome, Remembered};
+use crate::index::{Index, Kind, Near, Outcome, Remembered, Sought};
 use crate::noise::{Noise, Row};
 use crate::raw::{Heavy, MOST_DECIMALS, mean_square};
 use crate::rules::{Step, fits};
@@ -44,12 +45,56 @@ pub(crate) struct Decision<'a> {
     index: &'a mut Index,
     /// By how much noise has grown, see [`NoiseRule::growth`].
     growth: f64,
-    /// The people asked about last with their outcome: most measures of one group are about the same.
-    last: Option<(u64, Sketch, Outcome)>,
-    /// Whose number was drawn for this table: their other measures are decided with it.
-    drawn: HashSet<Sketch>,
+    /// The people asked about last, how many they are and what became of them: most measures of one group are about
+    /// the same.
+    last: Option<(u64, Sketch, Told)>,
+    /// The base rows asked about last, whose they are and what became of them: a whole group's are often a measure as
+    /// well.
+    last_rows: Option<(u64, Sketch, Outcome)>,
+    /// Whose number was drawn for this table, by number in the index and in that order: their other measures are
+    /// decided with it.
+    drawn: Vec<u32>,
     /// The remembered sets of people that sets of this table are near to, without being the same.
     neighbours: BTreeSet<u32>,
+    /// Noise by the number of persons it is for, as bits: many cells have as many.
+    rows: HashMap<u64, (Arc<Row>, u32)>,
+}
+
+/// What is told of a set of people.
+#[derive(Clone, Copy)]
+pub(crate) struct Told {
+    /// Whether the set is large enough, and its released number.
+    pub(crate) outcome: Outcome,
+    /// Whether that number was drawn for this table.
+    drawn: bool,
+}
+
+/// People with what they contribute: what a figure is drawn from.
+#[derive(Clone, Copy)]
+struct Counted<'a> {
+    persons: u64,
+    people: &'a Sketch,
+    sketch: &'a Sketch,
+    /// See [`RawCell::flattened`], [`RawCell::weighted`] and [`RawCell::squares`].
+    flattened: i128,
+    weighted: i128,
+    squares: u128,
+}
+
+impl<'a> Counted<'a> {
+    /// People who contribute 1 each, with the sum of their weights.
+    fn people(persons: u64, weight: i64, people: &'a Sketch) -> Self {
+        let (flattened, weighted, squares) = (persons.into(), weight.into(), persons.into());
+        Self { persons, people, sketch: people, flattened, weighted, squares }
+    }
+}
+
+impl<'a> From<&'a RawCell> for Counted<'a> {
+    fn from(cell: &'a RawCell) -> Self {
+        let RawCell { persons, people, sketch, flattened, weighted, squares, .. } = cell;
+        let (flattened, weighted, squares) = (*flattened, *weighted, *squares);
+        Self { persons: *persons, people, sketch, flattened, weighted, squares }
+    }
 }
 
 impl<'a> Decision<'a> {
@@ -60,18 +105,19 @@ impl<'a> Decision<'a> {
         index: &'a mut Index,
         growth: f64,
     ) -> Self {
-        let (drawn, neighbours) = (HashSet::new(), BTreeSet::new());
-        Self { profile, rule, secret, index, growth, last: None, drawn, neighbours }
+        let (drawn, neighbours, rows) = (Vec::new(), BTreeSet::new(), HashMap::new());
+        let (last, last_rows) = (None, None);
+        Self { profile, rule, secret, index, growth, last, last_rows, drawn, neighbours, rows }
     }
 
     /// A whole group: whether it is large enough, and with it, where its rows are base rows, how many there
     /// are. Decided together, so that neither is a new measure over a near set of the other.
     pub(crate) fn group(&mut self, cell: &RawCell, rows_of: RowsOf) -> Outcome {
         let people = self.people(cell);
-        if rows_of == RowsOf::Base && self.drawn.contains(&cell.people) {
+        if rows_of == RowsOf::Base && people.drawn {
             self.figure(Measure::Rows, cell, people);
         }
-        people
+        people.outcome
     }
 
     /// Which remembered sets were near, by number in the index; nobody's answer depends on it.
@@ -80,30 +126,39 @@ impl<'a> Decision<'a> {
     }
 
     /// Whether a set of people is large enough, and its released number.
-    pub(crate) fn people(&mut self, cell: &RawCell) -> Outcome {
-        if let Some((persons, sketch, outcome)) = &self.last
-            && (*persons, sketch) == (cell.persons, &cell.people)
+    pub(crate) fn people(&mut self, cell: &RawCell) -> Told {
+        self.people_of(cell.persons, cell.weight, &cell.people)
+    }
+
+    fn people_of(&mut self, persons: u64, weight: i64, people: &Sketch) -> Told {
+        if let Some((as_many, same, told)) = &self.last
+            && (*as_many, same) == (persons, people)
         {
-            return *outcome;
+            return *told;
         }
-        let people = cell.of_people();
-        let outcome = self.cell(Kind::PERSONS, people.persons, &people, |decision| {
-            let jitter =
-                decision.jitter("threshold", &people.people, decision.rule.threshold_jitter);
-            let least = decision.profile.threshold.saturating_add(jitter);
+        let counted = Counted::people(persons, weight, people);
+        let mut drawn = false;
+        let (outcome, set) = self.cell(Kind::PERSONS, persons, counted, |decision| {
             // Sets of fewer than k persons are near the empty set, of which nothing is shown.
             let separated = decision.rule.separation as u64;
-            (people.persons >= least.max(separated)).then(|| {
-                decision.drawn.insert(people.people);
-                decision.count(&people, None)
-            })
+            let (least, most) = (decision.profile.threshold, decision.rule.threshold_jitter);
+            drawn =
+                persons >= separated && decision.reaches(persons, least, "threshold", people, most);
+            drawn.then(|| decision.count(counted, None))
         });
-        self.last = Some((cell.persons, cell.people, outcome));
-        outcome
+        if drawn {
+            self.drawn.extend(set);
+        } else {
+            drawn = set.is_some_and(|set| self.drawn.binary_search(&set).is_ok());
+        }
+        let told = Told { outcome, drawn };
+        self.last = Some((persons, *people, told));
+        told
     }
 
     /// The outcome of one figure, given the outcome of the people behind it.
-    pub(crate) fn figure(&mut self, measure: Measure, cell: &RawCell, people: Outcome) -> Outcome {
+    pub(crate) fn figure(&mut self, measure: Measure, cell: &RawCell, people: Told) -> Outcome {
+        let Told { outcome: people, drawn } = people;
         let persons = people.figure.and_then(|persons| u64::try_from(persons).ok());
         // Their number may be that of a near set: what is drawn rests on T of their own (I2). Where that could
         // fail, nothing was drawn of the near set either.
@@ -111,19 +166,27 @@ impl<'a> Decision<'a> {
         match measure {
             Measure::Persons => people,
             Measure::Rows => {
-                let drawn =
-                    self.drawn.contains(&cell.people) && cell.persons >= self.profile.threshold;
+                let drawn = drawn && cell.persons >= self.profile.threshold;
                 let open = persons.filter(|_| drawn || clear);
-                self.cell(Kind::ROWS, cell.persons, cell, |decision| {
-                    open.map(|persons| decision.count(cell, Some(persons)))
-                })
+                let counted = Counted::from(cell);
+                let draw = |decision: &mut Self| {
+                    open.map(|persons| decision.count(counted, Some(persons)))
+                };
+                // What was decided a moment ago is remembered, and would be found as the same set.
+                if let Some((persons, sketch, outcome)) = &self.last_rows
+                    && (*persons, sketch) == (cell.persons, &cell.sketch)
+                {
+                    return *outcome;
+                }
+                let (outcome, _) = self.cell(Kind::ROWS, cell.persons, counted, draw);
+                self.last_rows = Some((cell.persons, cell.sketch, outcome));
+                outcome
             }
             Measure::Total { decimals } => {
                 let open = persons.filter(|_| clear);
                 let outcome = if self.many_enough(cell) {
-                    self.cell(Kind::TOTAL, cell.contributors, cell, |decision| {
-                        decision.total(cell, open?, decimals)
-                    })
+                    let draw = |decision: &mut Self| decision.total(cell, open?, decimals);
+                    self.cell(Kind::TOTAL, cell.contributors, cell.into(), draw).0
                 } else {
                     open.map_or(Outcome::SUPPRESSED, |_| self.nothing())
                 };
@@ -135,10 +198,21 @@ impl<'a> Decision<'a> {
     /// Whether as many contribute something to a total that it could be more than nothing: about half of k
     /// persons, by a keyed draw.
     fn many_enough(&self, cell: &RawCell) -> bool {
-        let half = self.rule.separation as u64 / 2;
-        cell.contributors > half + self.jitter("few", &cell.sketch, half / 2)
+        self.is_half(cell.contributors, "few", &cell.sketch)
     }
 
+    /// Whether so many persons are more than about half of k, by a keyed draw.
+    fn is_half(&self, persons: u64, purpose: &str, sketch: &Sketch) -> bool {
+        let half = self.rule.separation as u64 / 2;
+        self.reaches(persons, half + 1, purpose, sketch, half / 2)
+    }
+
+    /// Whether so many persons are `least` or more, and by a keyed draw up to `most` more. Nothing is drawn where that
+    /// changes nothing.
+    fn reaches(&self, persons: u64, least: u64, purpose: &str, by: &Sketch, most: u64) -> bool {
+        let beyond = |more: u64| persons >= least.saturating_add(more);
+        beyond(most) || (beyond(0) && beyond(self.jitter(purpose, by, most)))
+    }
     /// A total to which too few contribute: shown as 0, so that nobody can tell nobody from a few.
     fn nothing(&self) -> Outcome {
         let base = self.profile.rounding as f64;
@@ -157,32 +231,24 @@ impl<'a> Decision<'a> {
         told - 2.0 * f64::from(people.spread) >= least
     }
 
-    /// Looks up, else draws; remembers either way. Nobody: nothing to remember, nothing to show.
+    /// Looks up, else draws; remembers either way. Nobody: nothing to remember, nothing to show. Gives as well under
+    /// which number the index holds this very set.
     fn cell(
         &mut self,
         kind: Kind,
         persons: u64,
-        cell: &RawCell,
+        cell: Counted<'_>,
         draw: impl FnOnce(&mut Self) -> Option<Outcome>,
-    ) -> Outcome {
+    ) -> (Outcome, Option<u32>) {
         if persons == 0 {
-            return Outcome::SUPPRESSED;
+            return (Outcome::SUPPRESSED, None);
         }
-        let near = self.rule.separation;
-        let most = self.rule.separation_jitter as u64;
-        let least = self.rule.threshold_jitter.min(most);
-        let keyed = self.secret.uniform("separation", &[&cell.sketch.key()]);
-        let reach = |other: u64| {
-            let more = (persons.saturating_add(other) / JITTER_PART).clamp(least, most);
-            near + usize::try_from(scaled(keyed, more)).unwrap_or(0)
-        };
-        let close =
-            CLOSE + usize::try_from(self.jitter("close", &cell.sketch, CLOSE_JITTER)).unwrap_or(0);
-        let found = self.index.earliest(kind, persons, &cell.sketch, close, reach);
+        let sought = self.index.sought(kind, cell.sketch);
+        let found = self.look_up(&sought, persons, cell.sketch);
         self.neighbours
             .extend(found.filter(|f| kind == Kind::PERSONS && f.differing > 0).map(|f| f.set));
         let outcome = match found {
-            Some(found) if found.differing == 0 => return found.outcome,
+            Some(found) if found.differing == 0 => return (found.outcome, Some(found.set)),
             Some(found) if found.outcome.figure.is_none() || self.may_copy(kind, cell) => {
                 found.outcome
             }
@@ -193,23 +259,45 @@ impl<'a> Decision<'a> {
         // would carry one figure to people it is not about.
         let copied = found.is_some_and(|found| found.outcome == outcome);
         let persons = u32::try_from(persons).unwrap_or(u32::MAX);
-        let sketch = cell.sketch;
-        self.index.remember(Remembered { kind, persons, sketch, outcome, copied });
-        outcome
+        let sketch = *cell.sketch;
+        let set = Remembered { kind, persons, sketch, outcome, copied };
+        let set = self.index.remember_sought(set, &sought);
+        (outcome, set)
+    }
+
+    /// The earliest answered set near to this one.
+    fn look_up(&self, sought: &Sought, persons: u64, sketch: &Sketch) -> Option<Near> {
+        let near = self.rule.separation;
+        let most = self.rule.separation_jitter as u64;
+        let least = self.rule.threshold_jitter.min(most);
+        // Drawn for the few sets that something depends on: most have no candidate that comes near.
+        let keyed = LazyCell::new(|| self.secret.uniform("separation", &[&sketch.key()]));
+        let reach = |other: u64| {
+            let more = (persons.saturating_add(other) / JITTER_PART).clamp(least, most);
+            near + usize::try_from(scaled(*keyed, more)).unwrap_or(0)
+        };
+        let jitter = LazyCell::new(|| self.jitter("close", sketch, CLOSE_JITTER));
+        let close = || CLOSE + usize::try_from(*jitter).unwrap_or(0);
+        self.index.earliest(
+            sought,
+            persons,
+            sketch,
+            close,
+            (near + self.rule.separation_jitter, reach),
+        )
     }
 
     /// Whether a set is large enough to receive the figure of a near one: about half of k persons or more,
     /// by a keyed draw, so that nobody can tell nobody from one.
-    fn may_copy(&self, kind: Kind, cell: &RawCell) -> bool {
-        let half = self.rule.separation as u64 / 2;
+    fn may_copy(&self, kind: Kind, cell: Counted<'_>) -> bool {
         // Of totals see `many_enough`.
-        kind == Kind::TOTAL || cell.persons > half + self.jitter("copy", &cell.people, half / 2)
+        kind == Kind::TOTAL || self.is_half(cell.persons, "copy", cell.people)
     }
 
     /// Base rows, given the released number of persons behind them, or those persons: the plain base.
-    fn count(&mut self, cell: &RawCell, behind: Option<u64>) -> Outcome {
+    fn count(&mut self, cell: Counted<'_>, behind: Option<u64>) -> Outcome {
         let (row, grain) = self.row(float(behind.unwrap_or(cell.persons)));
-        let noise = self.cell_noise(cell, &row, grain);
+        let noise = self.cell_noise(cell.sketch, &row, grain);
         let figure = cell.flattened + self.weights(cell.weighted) + i128::from(noise);
         let base = i128::from(self.profile.rounding);
         // A figure that is shown is about somebody.
@@ -217,7 +305,7 @@ impl<'a> Decision<'a> {
         let shown = figure.unwrap_or(base);
         let persons = float(behind.unwrap_or(u64::try_from(shown).unwrap_or_default()));
         let (row, grain) = self.row(persons);
-        let parts = persons * self.evenness(cell, cell.mean_square());
+        let parts = persons * self.evenness(cell.sketch, mean_square(cell.squares, cell.persons));
         Outcome { figure, spread: self.spread(parts, &row, grain, 1.0) }
     }
 
@@ -233,9 +321,9 @@ impl<'a> Decision<'a> {
         let scale = Step::scaled(1, heavy.limit, decimals)?;
         let size = scale.size() / unit;
         let square = mean_square(heavy.squares, cell.persons) / (unit * unit);
-        let parts = float(persons) * self.evenness(cell, square);
+        let parts = float(persons) * self.evenness(&cell.sketch, square);
         let (row, grain) = self.row(parts / (size * size));
-        let noise = self.cell_noise(cell, &row, grain);
+        let noise = self.cell_noise(&cell.sketch, &row, grain);
         let figure = heavy
             .limited
             .checked_add(self.weights(heavy.weighted))?
@@ -249,35 +337,45 @@ impl<'a> Decision<'a> {
 
     /// Whether so many people have a large part of a total: asked as their number is.
     fn enough(&mut self, heavy: &Heavy) -> bool {
-        self.people(&heavy.of_people()).figure.is_some()
+        self.people_of(heavy.persons, heavy.weight, &heavy.people).outcome.figure.is_some()
     }
 
     /// Noise of a cell in units of its scale.
-    fn cell_noise(&self, cell: &RawCell, row: &Row, grain: u32) -> i64 {
-        let draw = row.draw(self.secret.uniform("noise", &[&cell.sketch.key()]));
+    fn cell_noise(&self, sketch: &Sketch, row: &Row, grain: u32) -> i64 {
+        let draw = row.draw(self.secret.uniform("noise", &[&sketch.key()]));
         draw.saturating_mul(i64::from(grain))
     }
 
     /// A mean square of what each person contributes, to the nearest half power of two by a keyed draw: it
     /// goes into what is told of a figure, so it must have no exact edge.
-    fn evenness(&self, cell: &RawCell, exact: f64) -> f64 {
+    fn evenness(&self, sketch: &Sketch, exact: f64) -> f64 {
         if exact <= 0.0 {
             return 0.0;
         }
-        let draw = self.secret.uniform("evenness", &[&cell.sketch.key()]);
+        // All contribute 1, as in every count of people: whatever is drawn gives that.
+        #[expect(clippy::float_cmp, reason = "nothing but 1 itself")]
+        if exact == 1.0 {
+            return 1.0;
+        }
+        let draw = self.secret.uniform("evenness", &[&sketch.key()]);
         let part = (draw >> 11) as f64 / (1u64 << 53) as f64;
         libm::exp2((2.0 * libm::log2(exact) + part).floor() / 2.0)
     }
 
     /// What noise there may be on a cell of so many persons, in grains of so many units of its scale.
-    fn row(&self, persons: f64) -> (Arc<Row>, u32) {
+    fn row(&mut self, persons: f64) -> (Arc<Row>, u32) {
+        if let Some((row, grain)) = self.rows.get(&persons.to_bits()) {
+            return (Arc::clone(row), *grain);
+        }
         let variance = on_grid(self.rule.cell_variance(persons)) * self.growth * self.growth;
         let spread = (variance / self.rule.variance).sqrt();
         let bound = f64::from(self.rule.bound) * spread;
         // Wide noise is drawn on a coarser grid.
         let grain = (bound / WIDEST).ceil().max(1.0);
         let bound = whole((bound / grain).ceil());
-        (NOISE.symmetric(variance / (grain * grain), bound), whole(grain))
+        let row = (NOISE.symmetric(variance / (grain * grain), bound), whole(grain));
+        self.rows.insert(persons.to_bits(), (Arc::clone(&row.0), row.1));
+        row
     }
 
     /// What the persons' weights add, in the figure's unit: each person counts as 1 + e, e uniform with

@@ -37,6 +37,9 @@ const MOST: i128 = 1 << 90;
 /// Of how many people a limit's own set is asked about; the limits below it are not looked at.
 const MANY: u64 = 100;
 
+/// For so many of the largest contributions there is room from the first on.
+const MOST_AT_ONCE: usize = 32;
+
 /// The evidence of one cell while people come in.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered {
@@ -128,6 +131,10 @@ impl Gathered {
         let size = contribution.unsigned_abs();
         let (place, least) = self.least;
         if (self.top.len() as u64) < by.threshold {
+            if self.top.capacity() == 0 {
+                self.top
+                    .reserve_exact(usize::try_from(by.threshold).unwrap_or(0).min(MOST_AT_ONCE));
+            }
             self.top.push((contribution, weight));
             if (self.top.len() as u64) < by.threshold {
                 return;
@@ -202,28 +209,33 @@ impl Gathered {
     /// The limits to choose from, the smallest first, which most people reach. The first that too few reach is among
     /// them: that they were not enough is then remembered, and holds for the set with one person more.
     fn heavy(&self) -> Vec<Heavy> {
-        let mut made = Vec::new();
+        let mut made = Vec::with_capacity(self.classes.len());
         let mut above = Heavy::default();
         let (mut signs, mut signed_weight) = (0_i64, 0_i64);
-        for (at, class) in self.classes.iter().enumerate().rev() {
+        // Of everybody within a limit: all but those who are above.
+        let mut within = Heavy::default();
+        for class in &self.classes {
+            within.limited += class.sum;
+            within.weighted += class.weighted;
+            within.squares += class.squares;
+        }
+        for class in self.classes.iter().rev() {
             let Some(people) = &class.people else { break };
             above.persons += class.persons;
             above.weight += class.weight;
             above.people.merge(people);
             let limit = i128::try_from(class.limit).unwrap_or(i128::MAX);
-            let mut heavy = Heavy {
+            made.push(Heavy {
                 limit: class.limit,
-                limited: limit * i128::from(signs),
-                weighted: limit * i128::from(signed_weight),
-                squares: square(class.limit) * u128::from(above.persons - class.persons),
+                limited: limit * i128::from(signs) + within.limited,
+                weighted: limit * i128::from(signed_weight) + within.weighted,
+                squares: square(class.limit) * u128::from(above.persons - class.persons)
+                    + within.squares,
                 ..above.clone()
-            };
-            for within in self.classes.iter().take(at + 1) {
-                heavy.limited += within.sum;
-                heavy.weighted += within.weighted;
-                heavy.squares += within.squares;
-            }
-            made.push(heavy);
+            });
+            within.limited -= class.sum;
+            within.weighted -= class.weighted;
+            within.squares -= class.squares;
             signs += class.signs;
             signed_weight += class.signed_weight;
             if above.persons > MANY {

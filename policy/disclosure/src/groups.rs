@@ -21,6 +21,8 @@ pub(crate) struct Groups {
     /// The domain's rows, then those of the data.
     columns: Vec<ArrayRef>,
     ordered: Vec<Group>,
+    /// Which column tells grouping sets apart.
+    grouping: Option<usize>,
     /// Whether the possible groups are public, which the question decides, never the data.
     public_list: bool,
 }
@@ -48,6 +50,7 @@ impl Groups {
                         fields,
                         columns: Vec::new(),
                         ordered: vec![everybody],
+                        grouping: None,
                         public_list: true,
                     })
                 }
@@ -62,14 +65,13 @@ impl Groups {
             Some(domain) => stack(&domain, &keys)?,
         };
         let ordered = unite(&comparable(&columns)?, known)?;
-        Ok(Self { fields, columns, ordered, public_list })
+        let grouping = fields.iter().position(|field| field.name() == GROUPING);
+        Ok(Self { fields, columns, ordered, grouping, public_list })
     }
 
     /// Which grouping set a group belongs to; 0 without grouping sets.
     pub(crate) fn set_of(&self, group: &Group) -> i128 {
-        let Some(at) = self.fields.iter().position(|field| field.name() == GROUPING) else {
-            return 0;
-        };
+        let Some(at) = self.grouping else { return 0 };
         let id = self.columns.get(at).zip(usize::try_from(group.row).ok());
         id.and_then(|(column, row)| number(column, row)).unwrap_or(0)
     }

@@ -25,15 +25,15 @@
 //! cut off at some most; an estimate would not do.
 
 mod bytes;
+mod latest;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::sketch::{BUCKETS, Sketch};
+use crate::sketch::{BUCKETS, FEW, Sketch};
 pub use bytes::DamagedIndex;
+use latest::{Latest, NONE};
 
 /// Nothing that differs by this much is near, however far a caller's reach: spares asking for it.
 const FARTHEST: usize = BUCKETS / 2;
@@ -86,7 +86,7 @@ pub struct Index {
     /// What rejects most candidates; one for each set.
     heads: Vec<Head>,
     /// The latest posting under each token: millions of short lists, so one vector holds them all.
-    latest: HashMap<u32, u32, BuildHasherDefault<TokenHasher>>,
+    latest: Latest,
     postings: Vec<Posting>,
 }
 
@@ -95,20 +95,45 @@ pub struct Index {
 #[cfg_attr(test, derive(Debug, PartialEq))]
 struct Head {
     /// Which buckets are not zero.
-    mask: u64,
-    persons: u32,
+    filled: u64,
+    /// Which buckets are odd: of two sets that are strangers about half of the buckets differ in that.
+    odd: u64,
 }
 
-/// A set under a token, and the posting before it there.
+impl Head {
+    fn of(sums: &[u16; BUCKETS]) -> Self {
+        // Four buckets at a time: the lowest bit of each, put side by side by one multiplication.
+        let four_bits = |lanes: u64| {
+            (lanes & 0x0001_0001_0001_0001).wrapping_mul(0x0001_0002_0004_0008) >> 48 & 15
+        };
+        let (mut filled, mut odd) = (0, 0);
+        for four in sums.as_chunks::<4>().0.iter().rev() {
+            let lanes = four.iter().rev().fold(0, |lanes, sum| lanes << 16 | u64::from(*sum));
+            // Whatever is not zero reaches the highest bit of its lane.
+            let low = 0x7fff_7fff_7fff_7fff;
+            filled = filled << 4 | four_bits((((lanes & low) + low) | lanes) >> 15);
+            odd = odd << 4 | four_bits(lanes);
+        }
+        Self { filled, odd }
+    }
+
+    /// In how many buckets two sets differ at least.
+    fn differing(&self, other: &Self) -> usize {
+        ((self.filled ^ other.filled) | (self.odd ^ other.odd)).count_ones() as usize
+    }
+}
+
+/// A set under a token, and the posting before it there. What rejects nearly all strangers stands here once more:
+/// postings are read anyway, one from here and one from there.
 #[derive(Clone, Copy)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 struct Posting {
     set: u32,
     before: u32,
+    persons: u32,
+    /// The lower half of [`Head::odd`].
+    odd: u32,
 }
-
-/// There is no posting before.
-const NONE: u32 = u32::MAX;
 
 /// How near, number, in how many buckets it differs: the least is the same set, else the earliest next to it, else the
 /// earliest close one, else the earliest near one.
@@ -130,9 +155,17 @@ impl Index {
             k: k.max(2),
             sets: Vec::new(),
             heads: Vec::new(),
-            latest: HashMap::default(),
+            latest: Latest::default(),
             postings: Vec::new(),
         }
+    }
+
+    /// Makes room for so many sets to come, at once and not by and by.
+    pub(crate) fn expect(&mut self, sets: usize) {
+        self.sets.reserve(sets);
+        self.heads.reserve(sets);
+        self.postings.reserve(sets.saturating_mul(self.k));
+        self.latest.expect(sets.saturating_mul(self.k));
     }
 
     /// How many sets are remembered.
@@ -145,91 +178,144 @@ impl Index {
         self.sets.is_empty()
     }
 
+    /// What a set of this kind is sought and remembered by.
+    pub(crate) fn sought(&self, kind: Kind, sketch: &Sketch) -> Sought {
+        Sought::new(kind, sketch, self.k)
+    }
+
     /// The same set of the kind if it was answered, else the earliest that differs in one bucket, else the earliest
     /// that differs in fewer than `close`, else the earliest near one that is no copy.
     ///
     /// Every set that differs in fewer than k buckets, and in number of persons by fewer than k, is found.
     /// `reach` says for a candidate's number of persons how many differing buckets, or persons, are too
-    /// many. Where it is more than k, a candidate that happens to be found counts too; less it cannot be.
+    /// many, and before it stands the most that it can say. Where it is more than k, a candidate that happens to be
+    /// found counts too; less it cannot be. `close` and `reach` are asked only where a candidate depends on them.
     pub(crate) fn earliest(
         &self,
-        kind: Kind,
+        sought: &Sought,
         persons: u64,
         sketch: &Sketch,
-        close: usize,
-        reach: impl Fn(u64) -> usize,
+        close: impl Fn() -> usize,
+        (farthest, reach): (usize, impl Fn(u64) -> usize),
     ) -> Option<Near> {
-        let persons = saturated(persons);
-        let within = |candidate: u32, differing: usize| {
-            differing < self.k || (differing < FARTHEST && differing < reach(u64::from(candidate)))
+        let farthest = farthest.min(FARTHEST);
+        let within = |candidate: Option<u32>, differing: usize| {
+            let reached = |candidate: u32| differing < reach(u64::from(candidate));
+            differing < self.k || (differing < farthest && candidate.is_none_or(reached))
         };
-        let (_, set, differing) = self.by_tokens(kind, (persons, sketch), close, &within)?;
+        let persons = saturated(persons);
+        let (_, set, differing) = self.by_tokens(sought, (persons, sketch), &close, &within)?;
         Some(Near { outcome: self.set(set)?.outcome, differing, set })
     }
 
     /// The earliest of the near sets that share a token among the first k.
     fn by_tokens(
         &self,
-        kind: Kind,
+        sought: &Sought,
         (persons, sketch): (u32, &Sketch),
-        close: usize,
-        within: &impl Fn(u32, usize) -> bool,
+        close: &impl Fn() -> usize,
+        within: &impl Fn(Option<u32>, usize) -> bool,
     ) -> Found {
-        let mask = mask(sketch);
-        let mut found: Found = None;
-        for token in tokens(kind, sketch, self.k) {
-            for number in self.under(token) {
-                let Some(head) = self.heads.get(number as usize) else { continue };
-                // They differ at least where only one is zero.
-                let least = (head.mask ^ mask).count_ones() as usize;
-                let nearness = |differing: usize| match differing {
-                    0 => Nearness::Same,
-                    1 => Nearness::Next,
-                    some if some < close => Nearness::Close,
-                    _ => Nearness::Near,
-                };
-                if found.is_some_and(|found| found < (nearness(least), number, 0))
-                    || !within(head.persons, least.max(gap(head.persons, persons)))
-                {
-                    continue;
-                }
-                let Some(set) = self.set(number) else { continue };
-                let differing = set.sketch.differing(sketch);
-                let nearness = nearness(differing);
-                if within(head.persons, differing) && (nearness < Nearness::Near || !set.copied) {
-                    let near = (nearness, number, differing);
-                    found = Some(found.map_or(near, |found| found.min(near)));
-                }
-            }
-            // Equal sketches share all tokens, so all of them stand in the first list.
-            if found.is_some_and(|(nearness, ..)| nearness == Nearness::Same) {
+        let asked = sought.head;
+        let nearness = |differing: usize| match differing {
+            0 => Nearness::Same,
+            1 => Nearness::Next,
+            some if some < close() => Nearness::Close,
+            _ => Nearness::Near,
+        };
+        // The better of what was found and a candidate.
+        let better = |found: Found, posting: &Posting| -> Found {
+            let gap = gap(posting.persons, persons);
+            let least = (posting.odd ^ asked.odd as u32).count_ones() as usize;
+            if !within(None, least.max(gap)) {
                 return found;
             }
+            let number = posting.set;
+            let least = self.heads.get(number as usize)?.differing(&asked);
+            if !within(None, least) || found.is_some_and(|f| f < (nearness(least), number, 0)) {
+                return found;
+            }
+            let set = self.set(number)?;
+            let differing = set.sketch.differing(sketch);
+            let apart = differing.max(least).max(gap);
+            if !within(None, apart) || !within(Some(posting.persons), apart) {
+                return found;
+            }
+            let nearness = nearness(differing);
+            if nearness == Nearness::Near && set.copied {
+                return found;
+            }
+            let near = (nearness, number, differing);
+            Some(found.map_or(near, |found| found.min(near)))
+        };
+        // Lists are begun together and read together: memory answers many at once as fast as one.
+        let mut lists = self.latest.all(&sought.tokens);
+        let lists = lists.get_mut(..sought.number)?;
+        self.touch(lists);
+        let (first, others) = lists.split_first_mut()?;
+        let mut found = None;
+        while let Some(posting) = self.next(first) {
+            found = better(found, posting);
+        }
+        // Equal sketches share all tokens, so all of them stand in the first list.
+        if found.is_some_and(|(nearness, ..)| nearness == Nearness::Same) {
+            return found;
+        }
+        while others.iter().any(|list| *list != NONE) {
+            for list in others.iter_mut() {
+                if let Some(posting) = self.next(list) {
+                    found = better(found, posting);
+                }
+            }
+            self.touch(others);
         }
         found
     }
 
-    /// The sets under a token, the latest first.
-    fn under(&self, token: u32) -> impl Iterator<Item = u32> {
-        let first = self.latest.get(&token).copied().unwrap_or(NONE);
-        let next = |at: u32| self.postings.get(at as usize);
-        std::iter::successors(next(first), move |posting| next(posting.before)).map(|p| p.set)
+    /// Asks memory for the postings that lists begin with, none after another.
+    fn touch(&self, lists: &[u32]) {
+        // Of a list that is at its end the last posting of all, rather than a branch that nobody can foretell.
+        let last = self.postings.len().saturating_sub(1);
+        let begins = lists.iter().filter_map(|list| self.postings.get((*list as usize).min(last)));
+        std::hint::black_box(begins.fold(0, |all, posting| all ^ posting.before));
     }
 
-    /// Adds a set, whatever became of it. An exact repeat need not be added.
-    pub(crate) fn remember(&mut self, set: Remembered) {
+    /// The posting that a list begins with; the list begins with the one before it from now on.
+    fn next(&self, list: &mut u32) -> Option<&Posting> {
+        let posting = self.postings.get(*list as usize)?;
+        *list = posting.before;
+        Some(posting)
+    }
+
+    /// The sets under a token, the latest first.
+    #[cfg(test)]
+    fn under(&self, token: u32) -> impl Iterator<Item = u32> {
+        let mut list = self.latest.get(token);
+        std::iter::from_fn(move || self.next(&mut list).map(|posting| posting.set))
+    }
+
+    /// Adds a set, whatever became of it, and gives its number. An exact repeat need not be added.
+    pub(crate) fn remember(&mut self, set: Remembered) -> Option<u32> {
+        let sought = self.sought(set.kind, &set.sketch);
+        self.remember_sought(set, &sought)
+    }
+
+    /// Adds a set that was sought.
+    pub(crate) fn remember_sought(&mut self, set: Remembered, sought: &Sought) -> Option<u32> {
         // Numbers end at four thousand million postings, of which memory ends long before.
         let (Ok(number), Ok(next)) =
             (u32::try_from(self.sets.len()), u32::try_from(self.postings.len() + 2 * self.k))
         else {
-            return;
+            return None;
         };
-        for (token, at) in tokens(set.kind, &set.sketch, self.k).zip(next - 2 * self.k as u32..) {
-            let before = self.latest.insert(token, at).unwrap_or(NONE);
-            self.postings.push(Posting { set: number, before });
+        let (persons, odd) = (set.persons, sought.head.odd as u32);
+        for (token, at) in sought.tokens().iter().zip(next - 2 * self.k as u32..) {
+            let before = self.latest.put(*token, at);
+            self.postings.push(Posting { set: number, before, persons, odd });
         }
-        self.heads.push(Head { mask: mask(&set.sketch), persons: set.persons });
+        self.heads.push(sought.head);
         self.sets.push(set);
+        Some(number)
     }
 
     /// The present moment, to come back to.
@@ -244,12 +330,9 @@ impl Index {
         {
             self.heads.pop();
             // The last set has the last postings, in the order of its tokens.
-            let tokens: Vec<u32> = tokens(set.kind, &set.sketch, self.k).collect();
-            for token in tokens.into_iter().rev() {
-                match self.postings.pop() {
-                    Some(Posting { before: NONE, .. }) | None => self.latest.remove(&token),
-                    Some(Posting { before, .. }) => self.latest.insert(token, before),
-                };
+            for token in self.sought(set.kind, &set.sketch).tokens().iter().rev() {
+                let before = self.postings.pop().map_or(NONE, |posting| posting.before);
+                self.latest.put(*token, before);
             }
         }
     }
@@ -265,18 +348,34 @@ impl fmt::Debug for Index {
     }
 }
 
-/// The first k tokens of the buckets, and where people are few the first k of their marks: the kind in 8
-/// bits, which of both in 1, the bucket in 6, the value in 16, so that no two are alike.
-fn tokens(kind: Kind, sketch: &Sketch, k: usize) -> impl Iterator<Item = u32> {
-    let buckets = (0u32..).zip(&sketch.sums).filter(|(_, sum)| **sum != 0);
-    let buckets = buckets.take(k).map(|(bucket, sum)| bucket << 16 | u32::from(*sum));
-    let marks = sketch.few().unwrap_or_default().iter().take(k).map(|mark| 1 << 22 | *mark);
-    buckets.chain(marks).map(move |token| u32::from(kind.0) << 23 | token)
+/// What a set of people is sought and remembered by.
+pub(crate) struct Sought {
+    /// The first k tokens of the buckets, and where people are few the first k of their marks: the kind in 8
+    /// bits, which of both in 1, the bucket in 6, the value in 16, so that no two are alike.
+    tokens: [u32; BUCKETS + FEW],
+    number: usize,
+    head: Head,
 }
 
-/// Which buckets are not zero.
-fn mask(sketch: &Sketch) -> u64 {
-    sketch.sums.iter().rev().fold(0, |mask, value| mask << 1 | u64::from(*value != 0))
+impl Sought {
+    fn new(kind: Kind, sketch: &Sketch, k: usize) -> Self {
+        let sums = sketch.sums();
+        let buckets = (0u32..).zip(&sums).filter(|(_, sum)| **sum != 0);
+        let buckets = buckets.take(k).map(|(bucket, sum)| bucket << 16 | u32::from(*sum));
+        let marks = sketch.few().unwrap_or_default().iter().take(k);
+        let marks =
+            marks.map(|[bucket, mark]| 1 << 22 | u32::from(*bucket) << 16 | u32::from(*mark));
+        let mut sought = Self { tokens: [0; BUCKETS + FEW], number: 0, head: Head::of(&sums) };
+        for (place, token) in sought.tokens.iter_mut().zip(buckets.chain(marks)) {
+            *place = u32::from(kind.0) << 23 | token;
+            sought.number += 1;
+        }
+        sought
+    }
+
+    fn tokens(&self) -> &[u32] {
+        self.tokens.get(..self.number).unwrap_or_default()
+    }
 }
 
 /// By how much two numbers of persons differ.
@@ -286,26 +385,4 @@ fn gap(a: u32, b: u32) -> usize {
 
 fn saturated(persons: u64) -> u32 {
     u32::try_from(persons).unwrap_or(u32::MAX)
-}
-
-/// For tokens: they hold keyed marks, so nobody can choose them to collide.
-#[derive(Default)]
-struct TokenHasher(u64);
-
-impl Hasher for TokenHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, token: u32) {
-        // The map takes its place from the low bits and a tag from the high ones.
-        let product = (self.0 ^ u64::from(token)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = product ^ product >> 32;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }

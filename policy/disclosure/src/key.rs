@@ -13,8 +13,9 @@ use sha2::Sha256;
 /// Fewest bytes of a secret: as many as the digest it keys.
 const LEAST_BYTES: usize = 32;
 
-/// The secret. Not `Clone`; `Debug` prints nothing of it.
-pub struct Secret(Vec<u8>);
+/// The secret, as the state of the digest that it keys: keying costs as much as a draw. Not `Clone`; `Debug`
+/// prints nothing of it.
+pub struct Secret(Hmac<Sha256>);
 
 /// A secret that is too short to be one.
 #[derive(Debug, thiserror::Error)]
@@ -29,10 +30,12 @@ impl Secret {
     /// # Errors
     /// When there are fewer.
     pub fn new(bytes: &[u8]) -> Result<Self, ShortSecret> {
-        if bytes.len() < LEAST_BYTES {
-            return Err(ShortSecret { found: bytes.len() });
+        let short = ShortSecret { found: bytes.len() };
+        // HMAC takes keys of any length.
+        match Hmac::new_from_slice(bytes) {
+            Ok(keyed) if bytes.len() >= LEAST_BYTES => Ok(Self(keyed)),
+            _ => Err(short),
         }
-        Ok(Self(bytes.to_vec()))
     }
 
     /// Tells one secret from another, and nothing of either: part of a scope.
@@ -58,8 +61,7 @@ impl Secret {
 
     /// HMAC-SHA-256 over a purpose and parts, each with its length.
     fn tag(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
-        // HMAC takes keys of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 32] };
+        let mut mac = self.0.clone();
         for part in std::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
             mac.update(&(part.len() as u64).to_le_bytes());
             mac.update(part);

@@ -36,11 +36,15 @@ pub(crate) struct Table {
 
 /// The possible changes of one count, in ascending order, and their probabilities.
 #[derive(Debug)]
-pub(crate) struct Row(Vec<Step>);
+pub(crate) struct Row {
+    steps: Vec<Step>,
+    variance: f64,
+}
 
 #[derive(Debug)]
 struct Step {
     change: i64,
+    #[cfg_attr(not(test), expect(dead_code, reason = "what tests add up"))]
     probability: f64,
     /// The change is drawn by bits below this and not below that of the step before; at most 2^64.
     below: u128,
@@ -101,34 +105,36 @@ impl Row {
 
     /// Takes probabilities that sum to 1 but for rounding.
     fn new(probabilities: Vec<(i64, f64)>) -> Self {
+        let mean = |of: fn(f64) -> f64| -> f64 {
+            probabilities.iter().map(|(change, p)| p * of(*change as f64)).sum()
+        };
+        let variance = mean(|v| v * v) - mean(|v| v).powi(2);
         let mut sum = 0.0;
         let steps = probabilities.into_iter().map(|(change, probability)| {
             sum += probability;
             // Casts of floating point saturate, and 2^64 is exact.
             Step { change, probability, below: (sum * 2_f64.powi(64)) as u128 }
         });
-        Self(steps.collect())
+        Self { steps: steps.collect(), variance }
     }
 
     /// The change that 64 uniform bits stand for: the inverse of the distribution function, so that
     /// larger bits never give a smaller change.
     pub(crate) fn draw(&self, uniform: u64) -> i64 {
-        let place = self.0.partition_point(|step| step.below <= u128::from(uniform));
+        let place = self.steps.partition_point(|step| step.below <= u128::from(uniform));
         // The last step takes what rounding left over.
-        self.0.get(place).or(self.0.last()).map_or(0, |step| step.change)
+        self.steps.get(place).or(self.steps.last()).map_or(0, |step| step.change)
     }
 
     /// Every possible change with its probability, in ascending order.
+    #[cfg(test)]
     pub(crate) fn probabilities(&self) -> impl Iterator<Item = (i64, f64)> {
-        self.0.iter().map(|step| (step.change, step.probability))
+        self.steps.iter().map(|step| (step.change, step.probability))
     }
 
     /// The variance of the change, in persons squared: what an analyst is told as standard error.
     pub(crate) fn variance(&self) -> f64 {
-        let mean = |of: fn(f64) -> f64| -> f64 {
-            self.probabilities().map(|(change, p)| p * of(change as f64)).sum()
-        };
-        mean(|v| v * v) - mean(|v| v).powi(2)
+        self.variance
     }
 }
 

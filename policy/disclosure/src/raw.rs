@@ -99,14 +99,6 @@ pub struct Heavy {
     pub squares: u128,
 }
 
-impl Heavy {
-    /// The number of these people, as a cell of its own.
-    pub(crate) fn of_people(&self) -> RawCell {
-        let Self { persons, weight, people, .. } = *self;
-        RawCell { persons, weight, people, ..RawCell::default() }.of_people()
-    }
-}
-
 impl RawCell {
     /// The count of these persons, as a cell of its own.
     pub fn of_people(&self) -> Self {
@@ -126,11 +118,6 @@ impl RawCell {
             heavy: Vec::new(),
             ..*self
         }
-    }
-
-    /// The mean square of the clipped contributions of these persons.
-    pub(crate) fn mean_square(&self) -> f64 {
-        mean_square(self.squares, self.persons)
     }
 }
 

@@ -217,7 +217,7 @@ fn look_up_or_decide(
         }
         None => match &raw.profile.protection {
             Protection::Rules | Protection::CellKey => {
-                (table(raw, by_rules(raw))?, false, Charge::default())
+                (table(raw, &by_rules(raw))?, false, Charge::default())
             }
             Protection::Noise(rule) => {
                 let meter = earlier.meter()?;
@@ -226,7 +226,7 @@ fn look_up_or_decide(
                 }
                 let decided = by_noise(raw, rule, secret, index, meter);
                 near = decided.near;
-                (table(raw, decided.rows)?, false, decided.charge)
+                (table(raw, &decided.rows)?, false, decided.charge)
             }
         },
     };
@@ -283,19 +283,45 @@ pub fn most_charged(profile: &Profile, tables: u64) -> Charge {
     }
 }
 
-/// One row: its group and what becomes of each figure.
-type Row = (Group, Vec<CellOutcome>);
+/// The rows of a table: their groups, and what becomes of each figure.
+struct Rows {
+    groups: Vec<Group>,
+    /// Of each group as many as there are measures.
+    figures: Vec<CellOutcome>,
+    measures: usize,
+}
+
+impl Rows {
+    fn new(raw: &RawAggregates) -> Self {
+        let (groups, measures) = (raw.groups.ordered().len(), raw.measures.len());
+        let figures = Vec::with_capacity(groups * measures);
+        Self { groups: Vec::with_capacity(groups), figures, measures }
+    }
+
+    fn push(&mut self, group: Group, figures: impl IntoIterator<Item = CellOutcome>) {
+        self.groups.push(group);
+        self.figures.extend(figures);
+    }
+
+    /// The figures of a row.
+    fn figures(&self, row: usize) -> &[CellOutcome] {
+        let from = row * self.measures;
+        self.figures.get(from..from + self.measures).unwrap_or_default()
+    }
+}
 
 /// Exact rules, cell by cell.
-fn by_rules(raw: &RawAggregates) -> Vec<Row> {
+fn by_rules(raw: &RawAggregates) -> Rows {
     let listed = |group: &&Group| {
         let people = group.cells.and_then(|at| raw.people.get(at));
         group.public || people.is_some_and(|people| people.persons >= raw.profile.threshold)
     };
-    let figures = |group: &Group| -> Vec<CellOutcome> {
-        raw.measures.iter().map(|measure| figure(&raw.profile, measure, group)).collect()
-    };
-    raw.groups.ordered().iter().filter(listed).map(|group| (*group, figures(group))).collect()
+    let mut rows = Rows::new(raw);
+    for group in raw.groups.ordered().iter().filter(listed) {
+        let figures = raw.measures.iter().map(|measure| figure(&raw.profile, measure, group));
+        rows.push(*group, figures);
+    }
+    rows
 }
 
 fn figure(profile: &Profile, measure: &RawMeasure, group: &Group) -> CellOutcome {
@@ -309,7 +335,7 @@ fn figure(profile: &Profile, measure: &RawMeasure, group: &Group) -> CellOutcome
 
 /// What noise, index and meter made of a table.
 struct ByNoise {
-    rows: Vec<Row>,
+    rows: Rows,
     charge: Charge,
     /// See [`Decided::near`].
     near: Vec<u32>,
@@ -327,25 +353,31 @@ fn by_noise(
     // As if all of it were charged already: one large table has no more than many small ones.
     let most = most_charged(&raw.profile, raw.question.tables);
     let growth = rule.growth(meter.and(most).answers());
+    // Each group, and each measure of it. Sums ask about more; how many, their data say.
+    index.expect(raw.people.len().saturating_mul(raw.measures.len() + 1));
     let mut decision = decide::Decision::new(&raw.profile, rule, secret, index, growth);
     let mut smallest = Smallest::default();
-    let mut rows = Vec::new();
+    let mut rows = Rows::new(raw);
+    // Filled anew for each group.
+    let mut order = Vec::new();
+    let mut figures = Vec::new();
     for group in raw.groups.ordered() {
         let whole = group.cells.and_then(|at| raw.people.get(at));
         let people =
             whole.map_or(CellOutcome::SUPPRESSED, |cell| decision.group(cell, raw.rows_of));
-        let mut figures = vec![CellOutcome::SUPPRESSED; raw.measures.len()];
-        let mut behind = vec![None; raw.measures.len()];
-        for number in in_order(raw, group) {
-            let measure = raw.measures.get(number);
+        in_order(raw, group, &mut order);
+        figures.clear();
+        figures.resize(raw.measures.len(), (CellOutcome::SUPPRESSED, None));
+        for number in &order {
+            let measure = raw.measures.get(*number);
             let cell = measure.zip(group.cells).and_then(|(m, at)| m.cells.get(at));
-            let places = figures.get_mut(number).zip(behind.get_mut(number));
-            if let (Some(measure), Some(cell), Some((figure, shown))) = (measure, cell, places) {
+            let place = figures.get_mut(*number);
+            if let (Some(measure), Some(cell), Some((figure, behind))) = (measure, cell, place) {
                 let people = decision.people(cell);
                 *figure = decision.figure(measure.measure, cell, people);
                 // Few may make up all of a total, and nobody is told how many: charged as of T.
                 if !matches!(measure.measure, Measure::Total { .. }) {
-                    *shown = figure.figure.and(people.figure);
+                    *behind = figure.figure.and(people.outcome.figure);
                 }
             }
         }
@@ -355,13 +387,13 @@ fn by_noise(
             if raw.measures.is_empty() {
                 smallest.cell(set, 0, people.figure);
             }
-            for (number, shown) in behind.into_iter().enumerate() {
-                smallest.cell(set, number, shown);
+            for (number, (_, behind)) in figures.iter().enumerate() {
+                smallest.cell(set, number, *behind);
             }
-            rows.push((*group, figures));
+            rows.push(*group, figures.iter().map(|(figure, _)| *figure));
         }
     }
-    if rows.is_empty() {
+    if rows.groups.is_empty() {
         (0..raw.measures.len().max(1)).for_each(|number| smallest.cell(0, number, None));
     }
     #[expect(clippy::cast_precision_loss, reason = "numbers of persons are far below 2^52")]
@@ -375,39 +407,53 @@ fn by_noise(
 
 /// The measures of a group in an order that the text does not decide: of two near sets in one table the first
 /// one decides for both.
-fn in_order(raw: &RawAggregates, group: &Group) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..raw.measures.len()).collect();
-    order.sort_by_cached_key(|number| {
-        let measure = raw.measures.get(*number);
-        let cell = measure.zip(group.cells).and_then(|(m, at)| m.cells.get(at));
-        let kind = measure.map(|m| crate::index::Kind::of(m.measure).0);
-        let people = cell.map(|c| (std::cmp::Reverse(c.persons), c.people.key(), c.sketch.key()));
-        (people, kind)
+fn in_order(raw: &RawAggregates, group: &Group, order: &mut Vec<usize>) {
+    order.clear();
+    order.extend(0..raw.measures.len());
+    if order.len() < 2 {
+        return;
+    }
+    let kind = |number: usize| {
+        raw.measures.get(number).map(|measure| crate::index::Kind::of(measure.measure).0)
+    };
+    let cell = |number: usize| {
+        raw.measures.get(number).zip(group.cells).and_then(|(m, at)| m.cells.get(at))
+    };
+    order.sort_by(|one, other| {
+        let people = match (cell(*one), cell(*other)) {
+            (Some(one), Some(other)) => (other.persons.cmp(&one.persons))
+                .then_with(|| one.people.cmp_key(&other.people))
+                .then_with(|| one.sketch.cmp_key(&other.sketch)),
+            (one, other) => one.is_some().cmp(&other.is_some()),
+        };
+        people.then_with(|| kind(*one).cmp(&kind(*other)))
     });
-    order
 }
 
 /// Wholly suppressed rows go last: then neither ORDER BY ties nor LIMIT of what is computed from this table
 /// can tell absent from small.
-fn table(raw: &RawAggregates, rows: Vec<Row>) -> Result<ReleasedTable, ReleaseError> {
-    let (mut rows, hidden): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|(_, figures)| {
+fn table(raw: &RawAggregates, rows: &Rows) -> Result<ReleasedTable, ReleaseError> {
+    let (mut order, hidden): (Vec<usize>, Vec<usize>) = (0..rows.groups.len()).partition(|row| {
+        let figures = rows.figures(*row);
         figures.is_empty() || figures.iter().any(|cell| cell.figure.is_some())
     });
-    rows.extend(hidden);
-    let listed: Vec<Group> = rows.iter().map(|(group, _)| *group).collect();
+    order.extend(hidden);
+    let listed: Vec<Group> =
+        order.iter().filter_map(|row| rows.groups.get(*row).copied()).collect();
     let mut columns = raw.groups.keys_of(&listed).map_err(ReleaseError::Build)?;
+    let cells = |at: usize| order.iter().map(move |row| rows.figures(*row).get(at));
     for (at, measure) in raw.measures.iter().enumerate() {
-        let figures = rows.iter().map(|(_, figures)| figures.get(at).and_then(|cell| cell.figure));
+        let figures = cells(at).map(|cell| cell.and_then(|cell| cell.figure));
         columns.push(column(measure.measure, figures).map_err(ReleaseError::Build)?);
     }
     for at in 0..raw.measures.len() {
-        let spreads = rows.iter().map(|(_, figures)| {
-            let cell = figures.get(at)?;
-            cell.figure.map(|_| f64::from(cell.spread))
+        let spreads = cells(at).map(|cell| {
+            let cell = cell.filter(|cell| cell.figure.is_some())?;
+            Some(f64::from(cell.spread))
         });
         columns.push(Arc::new(Float64Array::from_iter(spreads)));
     }
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    let options = RecordBatchOptions::new().with_row_count(Some(order.len()));
     let batch = RecordBatch::try_new_with_options(raw.columns().schema(), columns, &options)
         .map_err(ReleaseError::Build)?;
     Ok(ReleasedTable { batch, measures: measures(raw), notes: notes(raw), metered: None })

@@ -150,8 +150,17 @@ impl Step {
 
 /// The nearest whole number to a quotient, ties up.
 fn divide(dividend: u128, divisor: u128) -> Option<u128> {
-    let quotient = dividend.checked_div(divisor)?;
-    let rest = dividend.checked_rem(divisor)?;
+    // Most figures are small, and dividing numbers of 128 bits is slow.
+    let (quotient, rest) = match (u64::try_from(dividend), u64::try_from(divisor)) {
+        (Ok(dividend), Ok(divisor)) => {
+            let quotient = dividend.checked_div(divisor)?;
+            (u128::from(quotient), u128::from(dividend - quotient * divisor))
+        }
+        _ => {
+            let quotient = dividend.checked_div(divisor)?;
+            (quotient, dividend - quotient * divisor)
+        }
+    };
     if rest >= divisor.checked_sub(rest)? { quotient.checked_add(1) } else { Some(quotient) }
 }
 

@@ -8,6 +8,8 @@
 //! Of a few people the marks themselves are kept. Among ten people two often share a bucket, and a stranger
 //! in one of the others' buckets would look like one of them: by their marks they are told apart.
 
+use std::cmp::Ordering;
+
 use crate::key::{HashedPerson, PeopleKey};
 
 /// How many buckets a sketch has.
@@ -20,24 +22,26 @@ pub(crate) const FEW: usize = 24;
 /// The people behind a figure with what each contributes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sketch {
-    /// Marks added up by bucket.
-    pub(crate) sums: [u16; BUCKETS],
-    /// Bucket and mark of each person, in order, while they are few; then as many as there are.
-    marks: [u32; FEW],
-    /// How many people; more than [`FEW`]: the marks say nothing.
+    /// Of many people their marks added up by bucket. Of a few bucket and mark of each, in order: sums follow from
+    /// them. What is not filled is 0.
+    words: [u16; BUCKETS],
+    /// How many people; more than [`FEW`]: many.
     people: u8,
 }
 
+/// Stands for many people.
+const MANY: u8 = FEW as u8 + 1;
+
 impl Default for Sketch {
     fn default() -> Self {
-        Self { sums: [0; BUCKETS], marks: [0; FEW], people: 0 }
+        Self { words: [0; BUCKETS], people: 0 }
     }
 }
 
 impl Sketch {
     /// Adds one person, once, with its whole contribution to the cell.
     pub fn add(&mut self, key: &PeopleKey, person: &HashedPerson, contribution: i128) {
-        self.put(u32::from(person.bucket) << 16 | u32::from(key.mark(person, contribution)));
+        self.put([u16::from(person.bucket), key.mark(person, contribution)]);
     }
 
     /// Adds the people of another set, none of whom is in this one.
@@ -46,67 +50,108 @@ impl Sketch {
         match other.few().filter(|_| few) {
             Some(marks) => marks.iter().for_each(|mark| self.put(*mark)),
             None => {
-                for (sum, more) in self.sums.iter_mut().zip(&other.sums) {
+                self.become_many();
+                for (sum, more) in self.words.iter_mut().zip(&other.sums()) {
                     *sum = sum.wrapping_add(*more);
                 }
-                self.marks = [0; FEW];
-                self.people = FEW as u8 + 1;
             }
         }
     }
 
     /// Adds a person by bucket and mark.
-    pub(crate) fn put(&mut self, token: u32) {
-        if let Some(sum) = self.sums.get_mut((token >> 16) as usize) {
-            *sum = sum.wrapping_add(token as u16);
+    #[inline]
+    pub(crate) fn put(&mut self, [bucket, mark]: [u16; 2]) {
+        if self.people == FEW as u8 {
+            self.become_many();
+        }
+        if self.people == MANY {
+            if let Some(sum) = self.words.get_mut(usize::from(bucket)) {
+                *sum = sum.wrapping_add(mark);
+            }
+            return;
         }
         let people = usize::from(self.people);
-        if let Some(marks) = self.marks.get_mut(..=people) {
+        if let Some(marks) = self.words.as_chunks_mut::<2>().0.get_mut(..=people) {
             // In order, whatever order people come in.
-            let place = marks.get(..people).unwrap_or_default().partition_point(|m| *m < token);
+            let before = marks.get(..people).unwrap_or_default();
+            let place = before.partition_point(|m| *m < [bucket, mark]);
             marks.get_mut(place..).unwrap_or_default().rotate_right(1);
-            if let Some(mark) = marks.get_mut(place) {
-                *mark = token;
+            if let Some(free) = marks.get_mut(place) {
+                *free = [bucket, mark];
             }
-            self.people += 1;
-        } else if people == FEW {
-            self.marks = [0; FEW];
             self.people += 1;
         }
     }
 
-    /// Bucket (from bit 16) and mark of each person in order, where they are few.
-    pub(crate) fn few(&self) -> Option<&[u32]> {
-        self.marks.get(..usize::from(self.people))
+    fn become_many(&mut self) {
+        (self.words, self.people) = (self.sums(), MANY);
+    }
+
+    /// Marks added up by bucket.
+    pub(crate) fn sums(&self) -> [u16; BUCKETS] {
+        let Some(marks) = self.few() else { return self.words };
+        let mut sums = [0_u16; BUCKETS];
+        for [bucket, mark] in marks {
+            if let Some(sum) = sums.get_mut(usize::from(*bucket)) {
+                *sum = sum.wrapping_add(*mark);
+            }
+        }
+        sums
+    }
+
+    /// Bucket and mark of each person in order, where they are few.
+    pub(crate) fn few(&self) -> Option<&[[u16; 2]]> {
+        let people = Some(usize::from(self.people)).filter(|people| *people <= FEW)?;
+        self.words.as_chunks::<2>().0.get(..people)
     }
 
     /// In how many persons two sets differ at least: by their marks where both are few, else by how many
     /// buckets differ.
     pub fn differing(&self, other: &Self) -> usize {
+        let differing = |one: &[u16; BUCKETS], other: &[u16; BUCKETS]| {
+            one.iter().zip(other).filter(|(a, b)| a != b).count()
+        };
         match (self.few(), other.few()) {
             (Some(one), Some(other)) => marks_apart(one, other),
-            _ => self.sums.iter().zip(&other.sums).filter(|(a, b)| a != b).count(),
+            (None, None) => differing(&self.words, &other.words),
+            _ => differing(&self.sums(), &other.sums()),
         }
     }
 
     /// The sums, little-endian: what noise is keyed by.
     pub(crate) fn key(&self) -> [u8; 2 * BUCKETS] {
         let mut bytes = [0; 2 * BUCKETS];
-        for (two, sum) in bytes.chunks_exact_mut(2).zip(&self.sums) {
-            two.copy_from_slice(&sum.to_le_bytes());
+        for (two, sum) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(&self.sums()) {
+            *two = sum.to_le_bytes();
         }
         bytes
+    }
+
+    /// The order of [`Sketch::key`].
+    pub(crate) fn cmp_key(&self, other: &Self) -> Ordering {
+        if self == other {
+            return Ordering::Equal;
+        }
+        let (ours, theirs) = (self.sums(), other.sums());
+        let differing = ours.iter().zip(&theirs).find(|(a, b)| a != b);
+        // Little-endian: the low byte decides first.
+        differing.map_or(Ordering::Equal, |(a, b)| a.swap_bytes().cmp(&b.swap_bytes()))
     }
 
     /// How many bytes [`Sketch::to_bytes`] gives.
     pub const BYTES: usize = 2 * BUCKETS + 4 * FEW + 1;
 
-    /// All of it, little-endian.
+    /// All of it, little-endian: the sums, of a few people their marks and buckets, and how many they are.
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        let all = self.key().into_iter().chain(self.marks.iter().flat_map(|m| m.to_le_bytes()));
-        for (byte, from) in bytes.iter_mut().zip(all.chain([self.people])) {
-            *byte = from;
+        let (sums, rest) = bytes.split_at_mut(2 * BUCKETS);
+        sums.copy_from_slice(&self.key());
+        let marks = self.few().unwrap_or_default();
+        for (four, [bucket, mark]) in rest.as_chunks_mut::<4>().0.iter_mut().zip(marks) {
+            *four = (u32::from(*bucket) << 16 | u32::from(*mark)).to_le_bytes();
+        }
+        if let Some(people) = rest.last_mut() {
+            *people = self.people;
         }
         bytes
     }
@@ -116,18 +161,21 @@ impl Sketch {
         let (sums, rest) = bytes.split_at_checked(2 * BUCKETS)?;
         let (marks, people) = rest.split_at_checked(4 * FEW)?;
         let [people] = people else { return None };
-        let mut sketch = Self::of_sums(sums.try_into().ok()?);
-        for (mark, four) in sketch.marks.iter_mut().zip(marks.chunks_exact(4)) {
-            *mark = u32::from_le_bytes(four.try_into().ok()?);
+        if *people > FEW as u8 {
+            return Some(Self::of_sums(sums.try_into().ok()?));
         }
-        sketch.people = (*people).min(FEW as u8 + 1);
+        let mut sketch = Self::default();
+        for four in marks.as_chunks::<4>().0.iter().take(usize::from(*people)) {
+            let token = u32::from_le_bytes(*four);
+            sketch.put([(token >> 16) as u16, token as u16]);
+        }
         Some(sketch)
     }
 
     /// A sketch of more than a few people by its sums.
     pub(crate) fn of_sums(bytes: [u8; 2 * BUCKETS]) -> Self {
-        let mut sketch = Self { people: FEW as u8 + 1, ..Self::default() };
-        for (sum, two) in sketch.sums.iter_mut().zip(bytes.as_chunks::<2>().0) {
+        let mut sketch = Self { people: MANY, ..Self::default() };
+        for (sum, two) in sketch.words.iter_mut().zip(bytes.as_chunks::<2>().0) {
             *sum = u16::from_le_bytes(*two);
         }
         sketch
@@ -136,16 +184,17 @@ impl Sketch {
 
 /// Sets who share nobody are as far apart as can be. Else in each bucket the larger number of marks that the other set lacks: a person whose contribution changed
 /// has another mark in the same bucket, and is one person.
-fn marks_apart(one: &[u32], other: &[u32]) -> usize {
+fn marks_apart(one: &[[u16; 2]], other: &[[u16; 2]]) -> usize {
     let (some, mut shared) = (one.len() + other.len() > 0, false);
     let (mut one, mut other) = (one.iter().copied().peekable(), other.iter().copied().peekable());
-    let (mut apart, mut bucket, mut lacking) = (0, u32::MAX, (0, 0));
+    let (mut apart, mut bucket, mut lacking) = (0, u16::MAX, (0, 0));
     loop {
         let (a, b) = (one.peek().copied(), other.peek().copied());
         let Some(next) = [a, b].into_iter().flatten().min() else { break };
-        if next >> 16 != bucket {
+        let [its, _] = next;
+        if its != bucket {
             apart += lacking.0.max(lacking.1);
-            (bucket, lacking) = (next >> 16, (0, 0));
+            (bucket, lacking) = (its, (0, 0));
         }
         let (ours, theirs) = (one.next_if_eq(&next), other.next_if_eq(&next));
         match (ours, theirs) {

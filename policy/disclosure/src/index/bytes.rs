@@ -88,7 +88,10 @@ fn write(set: &Remembered, bytes: &mut Vec<u8>) {
     match few {
         Some(marks) => {
             bytes.push(marks.len() as u8);
-            bytes.extend(marks.iter().flat_map(|m| m.to_le_bytes().into_iter().take(3)));
+            for [bucket, mark] in marks {
+                bytes.extend(mark.to_le_bytes());
+                bytes.push(*bucket as u8);
+            }
         }
         None => bytes.extend(set.sketch.key()),
     }
@@ -113,7 +116,7 @@ fn few(rest: &mut &[u8]) -> Result<Sketch, DamagedIndex> {
     let mut sketch = Sketch::default();
     for _ in 0..people {
         let [a, b, c] = take(rest)?;
-        sketch.put(u32::from_le_bytes([a, b, c, 0]));
+        sketch.put([u16::from(c), u16::from_le_bytes([a, b])]);
     }
     Ok(sketch)
 }

@@ -23,7 +23,17 @@ fn reach(k: usize) -> impl Fn(u64) -> usize + Copy {
 }
 
 fn earliest(index: &Index, kind: u8, people: &People) -> Option<Near> {
-    index.earliest(Kind(kind), people.len() as u64, &sketch(people), 1, reach(index.k))
+    found_in(index, (Kind(kind), people.len() as u64, &sketch(people)), 1, reach(index.k))
+}
+
+fn found_in(
+    index: &Index,
+    (kind, persons, sketch): (Kind, u64, &Sketch),
+    close: usize,
+    reach: impl Fn(u64) -> usize,
+) -> Option<Near> {
+    let sought = index.sought(kind, sketch);
+    index.earliest(&sought, persons, sketch, || close, (FARTHEST, reach))
 }
 
 /// k, how many buckets the people fall into, and a set of mostly 0 to 30 of them.
@@ -110,11 +120,11 @@ proptest! {
     fn forgetting_restores_what_was((k, sets) in sequence(), cut in 0usize..50) {
         let cut = cut.min(sets.len());
         let mut before = Index::new(k);
-        sets[..cut].iter().for_each(|(set, _)| before.remember(set.clone()));
+        sets[..cut].iter().for_each(|(set, _)| { before.remember(set.clone()); });
         let mut after = Index::new(k);
-        sets[..cut].iter().for_each(|(set, _)| after.remember(set.clone()));
+        sets[..cut].iter().for_each(|(set, _)| { after.remember(set.clone()); });
         let mark = after.mark();
-        sets[cut..].iter().for_each(|(set, _)| after.remember(set.clone()));
+        sets[cut..].iter().for_each(|(set, _)| { after.remember(set.clone()); });
         after.forget_since(mark);
         prop_assert_eq!(after.len(), cut);
         prop_assert_eq!(inside(&after), inside(&before));
@@ -133,7 +143,7 @@ proptest! {
 /// All that an index knows, comparable.
 fn inside(index: &Index) -> Vec<(u32, Vec<u32>)> {
     let mut postings: Vec<(u32, Vec<u32>)> =
-        index.latest.keys().map(|token| (*token, index.under(*token).collect())).collect();
+        index.latest.tokens().map(|token| (token, index.under(token).collect())).collect();
     postings.sort();
 
     postings
@@ -215,7 +225,7 @@ fn a_copy_is_found_by_close_sets_only() {
     for index in [index, again] {
         assert_eq!(earliest(&index, 0, &people).map(|near| near.differing), Some(0));
         let other = some_people(64, 0, 38);
-        let find = |close| index.earliest(Kind(0), 38, &sketch(&other), close, reach(10));
+        let find = |close| found_in(&index, (Kind(0), 38, &sketch(&other)), close, reach(10));
         assert_eq!(find(2), None);
         assert_eq!(find(3).map(|near| near.differing), Some(2));
     }
@@ -228,10 +238,11 @@ fn numbers_of_persons_saturate() {
     let mut set = remembered(1, 0, &people, true);
     set.persons = saturated(u64::MAX - 3);
     index.remember(set);
-    let found = index.earliest(Kind(0), u64::from(u32::MAX) + 1, &sketch(&people), 1, reach(10));
+    let found =
+        found_in(&index, (Kind(0), u64::from(u32::MAX) + 1, &sketch(&people)), 1, reach(10));
     assert_eq!(found.map(|near| near.differing), Some(0));
     // The same sketch by accident: a thousand persons more are not near.
-    assert_eq!(index.earliest(Kind(0), 2_000, &sketch(&people), 1, reach(10)), None);
+    assert_eq!(found_in(&index, (Kind(0), 2_000, &sketch(&people)), 1, reach(10)), None);
 }
 
 #[test]
@@ -240,12 +251,12 @@ fn a_longer_reach_finds_more_and_never_less_than_k() {
     index.remember(remembered(1, 0, &some_people(64, 0, 1_000), true));
     // Twelve more people in twelve other buckets: some tokens are left.
     let people = some_people(64, 0, 1_012);
-    let find = |reach: usize| index.earliest(Kind(0), 1_012, &sketch(&people), 1, |_| reach);
+    let find = |reach: usize| found_in(&index, (Kind(0), 1_012, &sketch(&people)), 1, |_| reach);
     assert_eq!(find(0), None);
     assert_eq!(find(12), None);
     assert_eq!(find(13).map(|near| near.differing), Some(12));
     let people = some_people(64, 0, 1_009);
-    let near = index.earliest(Kind(0), 1_009, &sketch(&people), 1, |_| 0);
+    let near = found_in(&index, (Kind(0), 1_009, &sketch(&people)), 1, |_| 0);
     assert_eq!(near.map(|near| near.differing), Some(9));
 }
 
@@ -256,10 +267,10 @@ fn close_sets_come_before_earlier_ones_that_are_only_near() {
     index.remember(remembered(2, 0, &some_people(64, 0, 35), true));
     index.remember(remembered(3, 0, &some_people(64, 0, 37), true));
     let people = some_people(64, 0, 38);
-    let find = |close| index.earliest(Kind(0), 38, &sketch(&people), close, |_| 10);
+    let find = |close| found_in(&index, (Kind(0), 38, &sketch(&people)), close, |_| 10);
     assert_eq!([1, 2, 4].map(|close| find(close).unwrap().differing), [1, 1, 1]);
     let people = some_people(64, 0, 39);
-    let find = |close| index.earliest(Kind(0), 39, &sketch(&people), close, |_| 10);
+    let find = |close| found_in(&index, (Kind(0), 39, &sketch(&people)), close, |_| 10);
     assert_eq!([1, 3, 5].map(|close| find(close).unwrap().differing), [9, 2, 4]);
 }
 
@@ -285,4 +296,17 @@ fn nothing_is_printed_of_an_index() {
     let mut index = Index::new(10);
     index.remember(remembered(77, 0, &some_people(64, 0, 12), true));
     assert_eq!(format!("{index:?}"), "Index(1 sets)");
+}
+
+proptest! {
+    #[test]
+    fn a_head_says_which_buckets_are_not_zero_and_which_are_odd(
+        sums in vec(prop_oneof![Just(0u16), Just(0x8000), Just(1), any::<u16>()], 64),
+    ) {
+        let head = Head::of(&sums.clone().try_into().unwrap());
+        for (bucket, sum) in sums.iter().enumerate() {
+            prop_assert_eq!(head.filled >> bucket & 1 == 1, *sum != 0);
+            prop_assert_eq!(head.odd >> bucket & 1, u64::from(sum & 1));
+        }
+    }
 }

@@ -65,7 +65,14 @@ fn speed_of_an_index_of_a_million_sets() {
         found = asked
             .iter()
             .filter(|(persons, sketch)| {
-                black_box(index.earliest(Kind(0), *persons as u64, sketch, 4, |_| 14)).is_some()
+                black_box(index.earliest(
+                    &index.sought(Kind(0), sketch),
+                    *persons as u64,
+                    sketch,
+                    || 4,
+                    (14, |_| 14),
+                ))
+                .is_some()
             })
             .count();
         times.push(started.elapsed().as_secs_f64() * 1000.0);
