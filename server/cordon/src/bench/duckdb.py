@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import sys
 import time
 
@@ -36,6 +37,7 @@ def open_all(request):
         )
         return None, {"is": "problem", "text": text}
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
     connection.execute(f"SET threads = {int(request['threads'])}")
     for group in sorted({table["name"].split(".")[0] for table in request["tables"]}):
         connection.execute(f'CREATE SCHEMA "{group}"')
@@ -75,6 +77,9 @@ def ask(connection, sql):
 
 
 def main():
+    # Whatever a library prints must not come between the lines.
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     connection = None
     for line in sys.stdin:
         request = json.loads(line)
@@ -90,8 +95,8 @@ def main():
                     reply = {"is": "problem", "text": f"not understood: {other}"}
         except Exception as error:  # Whatever goes wrong is the engine's answer.
             reply = {"is": "problem", "text": f"{type(error).__name__}: {error}"}
-        sys.stdout.write(json.dumps(reply) + "\n")
-        sys.stdout.flush()
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
 
 
 main()
