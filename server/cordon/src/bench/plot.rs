@@ -8,7 +8,7 @@ const COLOURS: [&str; 7] =
 
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 20.0;
-const TOP: f64 = 60.0;
+const TOP: f64 = 76.0;
 
 /// A name and values, one for each category or point.
 pub(super) struct Series<T> {
@@ -156,16 +156,21 @@ fn begin<'a>(width: f64, height: f64, title: &str, names: impl Iterator<Item = &
 "##,
         escaped(title)
     );
-    let mut x = LEFT;
+    let (mut x, mut y) = (LEFT, 32.0);
     for (place, name) in names.enumerate() {
+        let length = 30.0 + 6.5 * name.chars().count() as f64;
+        if x > LEFT && x + length > width {
+            (x, y) = (LEFT, y + 16.0);
+        }
         let _ = writeln!(
             svg,
-            r#"<rect x="{x:.1}" y="32" width="11" height="11" fill="{}"/><text x="{:.1}" y="42">{}</text>"#,
+            r#"<rect x="{x:.1}" y="{y}" width="11" height="11" fill="{}"/><text x="{:.1}" y="{}">{}</text>"#,
             colour(place),
             x + 15.0,
+            y + 10.0,
             escaped(name)
         );
-        x += 30.0 + 6.5 * name.chars().count() as f64;
+        x += length;
     }
     svg
 }

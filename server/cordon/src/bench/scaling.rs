@@ -101,7 +101,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
 fn asking() -> Vec<Asking> {
     let asking = |(name, by): &(&str, &str)| {
         let sql = match *by {
-            "" => "SELECT count(*) AS episodes FROM hes.apc".to_owned(),
+            // With a condition: how many rows a file has stands in its footer.
+            "" => "SELECT count(*) AS episodes FROM hes.apc WHERE sex IN ('1', '2')".to_owned(),
             by => format!("SELECT {by}, count(*) AS episodes FROM hes.apc GROUP BY {by}"),
         };
         Asking { name: (*name).to_owned(), text: |sql, _| sql.to_owned(), sql }

