@@ -23,7 +23,7 @@ use crate::exit::Exit;
 /// The episodes of a year and of ten, of nobody in particular and by small area and month: from one group to about a
 /// million, as far as there are rows for them. Cordon is protected and has an empty ledger in each turn; DataFusion is
 /// plain. Both read the same files, each in a process of its own. Times are medians, and grow with a power of the rows:
-/// 1 is in proportion. Only hes.apc is made; 20 million rows take ten minutes and 3 GB on two processors.
+/// 1 is in proportion. Only hes.apc is made; 20 million rows take 1 GB, and some minutes on two processors.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   cordon bench scaling

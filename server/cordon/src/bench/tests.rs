@@ -1,4 +1,5 @@
 use std::io::BufReader;
+use std::path::Path;
 use std::time::Duration;
 
 use super::crew::Worker;
@@ -84,6 +85,14 @@ fn engines_answer_the_same_questions_over_the_same_files() {
     }
     assert_eq!(workers[1].version, format!("datafusion {}", datafusion::DATAFUSION_VERSION));
     assert!(workers[1].ask("SELECT").unwrap().unwrap_err().starts_with("plain: "));
+    match crew::start(&[Engine::DuckDb], &ground, 2, Path::new("python3")) {
+        Ok(duckdb) => workers.extend(duckdb),
+        // Not everybody has it, and who has not is told how to get it.
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.contains("pip install duckdb==") || text.contains("--python"), "{text}");
+        }
+    }
     let names = ["02", "03", "13"];
     let questions: Vec<_> =
         for_peers(false).into_iter().filter(|q| names.contains(&&q.name[..2])).collect();
@@ -98,9 +107,11 @@ fn engines_answer_the_same_questions_over_the_same_files() {
             assert!(medians.groups > 0 || *engine == Engine::Cordon);
         }
     }
+    let differ = |all| compare::disagreement(all, Engine::DataFusion, Engine::DuckDb);
+    assert_eq!(compared.iter().find_map(differ), None);
     let about = "here".to_owned();
     let report = peers::Report { about, engines, questions, compared };
-    assert_eq!(report.json().len(), 6);
+    assert_eq!(report.json().len(), 3 * workers.len());
     assert!(report.markdown().contains("\n| 03-emergency-imd (sums) | "));
 
     let plain = vec!["SELECT sex, count(*) AS n FROM hes.apc GROUP BY sex".to_owned()];
