@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -131,6 +132,12 @@ impl Pinned {
     /// How many rows a table has. For operators: this is a figure about protected rows.
     pub fn rows(&self, table: &TableName) -> Option<u64> {
         self.readable(table).map(|pinned| pinned.version.rows())
+    }
+
+    /// The Parquet files of a table in the order in which they are read: for operators who open them with
+    /// something else. Those of a protected table hold [`crate::PERSON`] in place of the pseudonym.
+    pub fn files(&self, table: &TableName) -> Option<Vec<PathBuf>> {
+        self.readable(table).map(|pinned| pinned.files.iter().map(ScanFile::path).collect())
     }
 
     /// All tables that can be read, by name.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::{SchemaRef, SortOptions};
@@ -56,6 +56,12 @@ impl ScanFile {
         let location = ObjectPath::from_absolute_path(folder.join(&file.path))
             .map_err(|_| StoreError::Internal("naming a file"))?;
         Ok(Self { location, file })
+    }
+
+    /// Where the file lies on the disk.
+    pub(crate) fn path(&self) -> PathBuf {
+        // Locations are absolute, without the first stroke.
+        Path::new("/").join(self.location.as_ref())
     }
 }
 

@@ -1,12 +1,24 @@
 //! `cordon bench`: what protection costs, in time and in truth. Questions of the kinds that analysts ask, through
-//! the engine and through plain DataFusion over the same people, in one process.
+//! the engine and through plain DataFusion over the same people, in one process; and through engines of other makes
+//! over the same files, each in a process of its own.
 
+mod clients;
+mod compare;
+mod crew;
+mod crowd;
+mod gauge;
+mod ground;
+mod pages;
+mod peers;
+mod plot;
 mod questions;
 mod report;
+mod scaling;
 mod sides;
 #[cfg(test)]
 mod tests;
 mod utility;
+mod worker;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -35,6 +47,12 @@ enum Action {
     Smoke(Smoke),
     Protection(Protection),
     Utility(utility::Args),
+    Peers(peers::Args),
+    Scaling(scaling::Args),
+    Clients(clients::Args),
+    /// Answers the lines of another `cordon bench`
+    #[command(hide = true)]
+    Worker,
 }
 
 /// Run ten queries protected and plain, turn by turn, and print how they compare
@@ -87,6 +105,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         Action::Smoke(Smoke { size }) => smoke(&size).await,
         Action::Protection(Protection { size }) => protection(&size).await,
         Action::Utility(args) => utility::run(args).await,
+        Action::Peers(args) => peers::run(args).await,
+        Action::Scaling(args) => scaling::run(args).await,
+        Action::Clients(args) => clients::run(args).await,
+        Action::Worker => worker::serve_standard().await.map(|()| Exit::Done),
     }
 }
 

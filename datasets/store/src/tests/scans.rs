@@ -57,6 +57,17 @@ async fn persons_are_adjacent_and_never_straddle_partitions() {
 }
 
 #[tokio::test]
+async fn files_of_a_version_are_told_with_their_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    append(&store, made_up(700, 0)).await;
+    let mut told = latest(&store).await.files(&name("hes.apc")).unwrap();
+    told.sort();
+    assert!(!told.is_empty());
+    assert_eq!(told, files(store.root(), "hes.apc"));
+}
+
+#[tokio::test]
 async fn the_declared_order_and_partitioning_are_the_delivered_ones() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arrow_array::RecordBatch;
@@ -11,13 +11,14 @@ use cordon_catalogue::Catalogue;
 use cordon_disclosure::{Profile, Secret};
 use cordon_engine::{Engine, EngineSettings, QueryOptions, Stop, SubmittedSql, new_query_id};
 use cordon_state::SqliteState;
-use cordon_store::Store;
+use cordon_store::{PERSON, Store};
 use cordon_synthetic::{Population, reference_table, write_parquet};
 use datafusion::datasource::MemTable;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, ident};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use super::ground::TableFiles;
 use super::report::Asked;
 use crate::console::Bar;
 use crate::demo::population::{fill_people, fill_reference};
@@ -73,25 +74,38 @@ impl House {
 
     /// An engine with a memory and a meter of its own, in which nothing was asked yet.
     pub(super) fn protected(&self, catalogue: &Arc<Catalogue>) -> anyhow::Result<Protected> {
-        let folder = tempfile::tempdir_in(self.scratch.path())?;
+        Protected::over(&self.store, catalogue, self.scratch.path(), self.threads)
+    }
+}
+
+impl Protected {
+    /// Over a store, with a ledger in a folder of its own inside `scratch`.
+    pub(super) fn over(
+        store: &Arc<Store>,
+        catalogue: &Arc<Catalogue>,
+        scratch: &Path,
+        threads: usize,
+    ) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir_in(scratch)?;
         let files = [("bench".to_owned(), AGREEMENT.to_owned())];
         let agreements = Agreements::from_files(files, catalogue, &Profile::built_in)?;
         let who = UserId::new(cordon_agreements::LOCAL_ISSUER, "bench");
         let permit = permit(&agreements, &who, None, chrono::Utc::now().date_naive())?;
         let ledger = SqliteState::open(folder.path().join("state.sqlite"))?;
         let settings = EngineSettings {
-            threads: self.threads,
+            threads,
+            concurrency: threads * 2,
             spill_dir: folder.path().join("spill"),
+            // Many clients on few processors wait long, and are to be measured too.
+            deadline: Duration::from_secs(3600),
             ..EngineSettings::default()
         };
         let secret = Arc::new(Secret::new(&[7; 32])?);
-        let (catalogue, store) = (Arc::clone(catalogue), Arc::clone(&self.store));
+        let (catalogue, store) = (Arc::clone(catalogue), Arc::clone(store));
         let engine = Engine::new(catalogue, store, ledger, secret, settings)?;
-        Ok(Protected { engine, permit, _folder: folder })
+        Ok(Self { engine, permit, _folder: folder })
     }
-}
 
-impl Protected {
     /// Asks, releases, records.
     pub(super) async fn ask(&self, sql: &str) -> Result<Asked, String> {
         let started = Instant::now();
@@ -102,6 +116,10 @@ impl Protected {
     /// The answer, with the standard error of every figure.
     pub(super) async fn answer(&self, sql: &str) -> Result<Vec<RecordBatch>, String> {
         self.run(sql, QueryOptions { error_columns: true, ..QueryOptions::default() }).await
+    }
+
+    pub(super) async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, String> {
+        self.run(sql, QueryOptions::default()).await
     }
 
     async fn run(&self, sql: &str, options: QueryOptions) -> Result<Vec<RecordBatch>, String> {
@@ -144,6 +162,27 @@ impl Plain {
                 context.register_table(table.name.as_str(), Arc::new(rows))?;
             }
         }
+        Self::with(context, threads)
+    }
+
+    /// With default settings over the store's own files; the number of a person is shown as the pseudonym.
+    pub(super) async fn over_files(tables: &[TableFiles], threads: usize) -> anyhow::Result<Self> {
+        let config = SessionConfig::new().with_target_partitions(threads);
+        let context = SessionContext::new_with_config(config);
+        context.sql("CREATE SCHEMA hes").await?.collect().await?;
+        context.sql("CREATE SCHEMA ref").await?.collect().await?;
+        for table in tables {
+            let files = context.read_parquet(table.files.clone(), ParquetReadOptions::default());
+            let files = match table.person {
+                true => files.await?.with_column("pseudo_hesid", ident(PERSON))?,
+                false => files.await?,
+            };
+            context.register_table(table.name.as_str(), files.into_view())?;
+        }
+        Self::with(context, threads)
+    }
+
+    fn with(context: SessionContext, threads: usize) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_stack_size(16 << 20)

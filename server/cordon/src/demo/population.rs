@@ -104,17 +104,28 @@ pub(crate) async fn fill_people(
     population: Population,
 ) -> anyhow::Result<()> {
     for name in Population::tables() {
-        let table: TableName = name.parse()?;
-        let bar = StoreBar::of(name, population.blocks());
-        let mut failed = None;
-        let rows =
-            Rows { catalogue, table: &table, population, block: 0, failed: &mut failed, bar: &bar };
-        let report = store.append(&table, rows, &bar).await?;
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
-        bar.done(&format!("{name}: {} rows in {:.0} s", report.loaded, report.took.as_secs_f32()));
+        fill_table(store, catalogue, population, name).await?;
     }
+    Ok(())
+}
+
+/// Appends all rows of one table.
+pub(crate) async fn fill_table(
+    store: &Store,
+    catalogue: &Catalogue,
+    population: Population,
+    name: &str,
+) -> anyhow::Result<()> {
+    let table: TableName = name.parse()?;
+    let bar = StoreBar::of(name, population.blocks());
+    let mut failed = None;
+    let rows =
+        Rows { catalogue, table: &table, population, block: 0, failed: &mut failed, bar: &bar };
+    let report = store.append(&table, rows, &bar).await?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    bar.done(&format!("{name}: {} rows in {:.0} s", report.loaded, report.took.as_secs_f32()));
     Ok(())
 }
 

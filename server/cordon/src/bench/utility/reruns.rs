@@ -86,7 +86,8 @@ async fn weeks(
 }
 
 async fn asked(house: &House, protected: &Protected, sql: &str) -> anyhow::Result<Vec<Cell>> {
-    let question = Question { name: "rerun", sql: "", smoke: false, sums: &[], needs: &[] };
+    let question =
+        Question { name: "rerun", sql: "", smoke: false, weighs: false, sums: &[], needs: &[] };
     let told = protected.answer(sql).await.map_err(anyhow::Error::msg)?;
     let truth = house.plain.rows(&with_people(sql)).await.map_err(anyhow::Error::msg)?;
     cells(&question, &told, &truth)
