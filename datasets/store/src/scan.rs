@@ -3,17 +3,21 @@
 //! A leaf that opens its files itself. DataFusion neither splits files by bytes nor moves them between
 //! partitions here, because it never sees them: either would tear a person's rows apart and count people
 //! twice. Runs of one bucket are merged while they are read; buckets follow each other.
+//!
+//! Text columns can be read as codes: numbers into the dictionary that the file holds anyway.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_schema::{SchemaRef, SortOptions};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ScalarValue, SplitPoint, internal_err};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetFileReaderFactory, ParquetFileReaderFactory as _,
+};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
@@ -34,6 +38,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path as ObjectPath;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use crate::StoreError;
 use crate::layout::Layout;
@@ -112,6 +117,8 @@ enum Segment {
 pub struct StoreScan {
     table: String,
     stored: SchemaRef,
+    /// Which of these have few values, and so dictionaries in the files.
+    few: Arc<[bool]>,
     projection: Option<Vec<usize>>,
     predicate: Option<Arc<dyn PhysicalExpr>>,
     partitions: Vec<Vec<Segment>>,
@@ -153,6 +160,7 @@ impl StoreScan {
         Ok(Self {
             table: layout.table.name.to_string(),
             stored: Arc::clone(&layout.stored),
+            few: few_values(layout),
             projection,
             predicate,
             partitions,
@@ -162,6 +170,38 @@ impl StoreScan {
         })
     }
 
+    /// The same rows, with these columns of its output as codes where they are texts of few values.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn with_codes(&self, columns: &[usize]) -> Result<Self> {
+        let mut fields = self.stored.fields().to_vec();
+        for column in columns {
+            let place = match &self.projection {
+                Some(projection) => projection.get(*column).copied(),
+                None => Some(*column),
+            };
+            let Some((place, field)) = place.and_then(|n| Some((n, fields.get_mut(n)?))) else {
+                return internal_err!("the scan has no column {column}");
+            };
+            if self.few.get(place) == Some(&true) {
+                *field = coded_field(field);
+            }
+        }
+        let stored = Arc::new(Schema::new(fields));
+        let schema = match &self.projection {
+            Some(columns) => Arc::new(stored.project(columns)?),
+            None => Arc::clone(&stored),
+        };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new_with_orderings(schema, self.ordering.clone()),
+            self.properties.output_partitioning().clone(),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(Self { stored, properties: Arc::new(properties), ..self.clone() })
+    }
+
     async fn open(
         &self,
         segment: Segment,
@@ -169,14 +209,16 @@ impl StoreScan {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let (Segment::Chain(files) | Segment::Merge(files)) = &segment;
+        let mut opened = Vec::with_capacity(files.len());
         for file in files {
             let verified = self.verifier.verify(&file.location, &file.file).await;
             verified.map_err(|error| DataFusionError::External(Box::new(error)))?;
+            opened.push(self.partitioned(file, &context).await?);
         }
         match (segment, &self.ordering) {
-            (Segment::Merge(files), Some(ordering)) => {
+            (Segment::Merge(_), Some(ordering)) => {
                 let runs =
-                    files.into_iter().map(|file| self.read(vec![file], Arc::clone(&context)));
+                    opened.into_iter().map(|file| self.read(vec![file], Arc::clone(&context)));
                 let pool = context.memory_pool();
                 StreamingMergeBuilder::new()
                     .with_streams(runs.collect::<Result<Vec<_>>>()?)
@@ -189,36 +231,76 @@ impl StoreScan {
                     .with_round_robin_tie_breaker(false)
                     .build()
             }
-            (Segment::Chain(files) | Segment::Merge(files), _) => self.read(files, context),
+            (Segment::Chain(_) | Segment::Merge(_), _) => self.read(opened, context),
         }
+    }
+
+    fn factory(&self, context: &TaskContext) -> CachedParquetFileReaderFactory {
+        let footers = context.runtime_env().cache_manager.get_file_metadata_cache();
+        CachedParquetFileReaderFactory::new(Arc::clone(self.verifier.objects()), footers)
+    }
+
+    /// The file as the reader wants it named, with the types its columns are to be read in.
+    async fn partitioned(&self, file: &ScanFile, context: &TaskContext) -> Result<PartitionedFile> {
+        let named = PartitionedFile::new(file.location.clone(), file.file.bytes);
+        let coded = |name: &str| {
+            let field = self.stored.field_with_name(name);
+            field.is_ok_and(|field| matches!(field.data_type(), DataType::Dictionary(_, _)))
+        };
+        if !self.stored.fields().iter().any(|field| coded(field.name())) {
+            return Ok(named);
+        }
+        // A file may have fewer columns than are described today.
+        let metrics = ExecutionPlanMetricsSet::new();
+        let mut reader = self.factory(context).create_reader(0, named.clone(), None, &metrics)?;
+        let footer = reader.get_metadata(None).await?;
+        let footer = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new())?;
+        let fields = footer.schema().fields().iter();
+        let fields = fields.map(|field| match coded(field.name()) {
+            true => coded_field(field),
+            false => Arc::clone(field),
+        });
+        Ok(named.with_arrow_schema(Arc::new(Schema::new(fields.collect::<Vec<_>>()))))
     }
 
     fn read(
         &self,
-        files: Vec<ScanFile>,
+        files: Vec<PartitionedFile>,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let footers = context.runtime_env().cache_manager.get_file_metadata_cache();
-        let objects = Arc::clone(self.verifier.objects());
         let mut source = ParquetSource::new(Arc::clone(&self.stored))
-            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(
-                objects, footers,
-            )))
+            .with_parquet_file_reader_factory(Arc::new(self.factory(&context)))
             .with_enable_page_index(true)
             .with_pushdown_filters(false);
         if let Some(predicate) = &self.predicate {
             source = source.with_predicate(Arc::clone(predicate));
         }
-        let files =
-            files.into_iter().map(|file| PartitionedFile::new(file.location, file.file.bytes));
         // The URL is never looked at: the reader above knows its own storage.
         let config =
             FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-                .with_file_group(FileGroup::new(files.collect()))
+                .with_file_group(FileGroup::new(files))
                 .with_preserve_order(true)
                 .with_projection_indices(self.projection.clone())?
                 .build();
         DataSourceExec::from_data_source(config).execute(0, context)
+    }
+}
+
+/// What cannot be grouped by, record keys and joined lists, differs from row to row.
+fn few_values(layout: &Layout) -> Arc<[bool]> {
+    let described = |name: &str| layout.table.columns.iter().find(|c| c.name.as_str() == name);
+    let few = |field: &Arc<Field>| described(field.name()).is_some_and(|c| c.groupable);
+    layout.stored.fields().iter().map(few).collect()
+}
+
+/// A text as codes; anything else as it is.
+fn coded_field(field: &Arc<Field>) -> Arc<Field> {
+    match field.data_type() {
+        DataType::Utf8 => {
+            let codes = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            Arc::new(field.as_ref().clone().with_data_type(codes))
+        }
+        _ => Arc::clone(field),
     }
 }
 

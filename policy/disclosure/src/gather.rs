@@ -43,14 +43,18 @@ const MOST_AT_ONCE: usize = 32;
 /// The evidence of one cell while people come in.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered {
+    /// Of counts: those who have one row, which most have, and their weights. The other sums leave them out.
+    ones: u64,
+    ones_weight: i64,
+    /// Everybody.
+    people: Sketch,
     persons: u64,
     figure: i128,
     weight: i64,
     weighted: i128,
     squares: u128,
-    people: Sketch,
-    /// Of totals: who contributes something. Counts have one sketch of how many rows.
-    sketch: Sketch,
+    /// Who contributes something to a total, or how many rows to a count. None where it is the same as everybody.
+    sketch: Option<Box<Sketch>>,
     contributors: u64,
     /// The T largest, in no order; the place and the size of the least of them.
     top: Vec<(i128, i16)>,
@@ -77,19 +81,34 @@ struct Class {
 
 impl Gathered {
     /// A person with its whole contribution.
+    #[inline]
     pub fn add(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) {
+        if contribution == 1 && by.decimals.is_none() {
+            self.ones += 1;
+            self.ones_weight += i64::from(person.weight);
+            self.people.add(&by.key, person, 1);
+            if let Some(sketch) = &mut self.sketch {
+                sketch.add(&by.key, person, 1);
+            }
+        } else {
+            self.add_other(by, person, contribution);
+        }
+    }
+
+    fn add_other(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) {
         let contribution = contribution.clamp(-MOST, MOST);
         self.persons += 1;
         self.figure += contribution;
         self.weight += i64::from(person.weight);
         self.weighted += contribution * i128::from(person.weight);
         self.squares += square(contribution.unsigned_abs());
-        self.people.add(&by.key, person, 1);
         self.keep_large(by, contribution, person.weight);
         if by.decimals.is_none() || contribution != 0 {
             self.contributors += 1;
-            self.sketch.add(&by.key, person, contribution.saturating_mul(common(by.decimals)));
+            let contribution = contribution.saturating_mul(common(by.decimals));
+            self.own_sketch(by).add(&by.key, person, contribution);
         }
+        self.people.add(&by.key, person, 1);
         if let Some(decimals) = by.decimals.filter(|_| contribution != 0) {
             let at = self.class(limit_of(contribution.unsigned_abs(), decimals));
             if let Some(class) = self.classes.get_mut(at) {
@@ -101,15 +120,30 @@ impl Gathered {
         }
     }
 
+    /// The sketch of contributions, by itself from now on.
+    fn own_sketch(&mut self, by: &Gathering) -> &mut Sketch {
+        let people = &self.people;
+        self.sketch.get_or_insert_with(|| match by.decimals {
+            None => Box::new(*people),
+            Some(_) => Box::default(),
+        })
+    }
+
     /// The people of another part of the cell, none of whom is in this one.
     pub fn merge(&mut self, by: &Gathering, other: &Self) {
+        self.ones += other.ones;
+        self.ones_weight += other.ones_weight;
         self.persons += other.persons;
         self.figure += other.figure;
         self.weight += other.weight;
         self.weighted += other.weighted;
         self.squares += other.squares;
+        if let Some(theirs) = &other.sketch {
+            self.own_sketch(by).merge(theirs);
+        } else if let (Some(ours), None) = (&mut self.sketch, by.decimals) {
+            ours.merge(&other.people);
+        }
         self.people.merge(&other.people);
-        self.sketch.merge(&other.sketch);
         self.contributors += other.contributors;
         for (contribution, weight) in &other.top {
             self.keep_large(by, *contribution, *weight);
@@ -168,18 +202,21 @@ impl Gathered {
 
     /// The figure with everything that the rules need to know.
     pub fn evidence(&self, by: &Gathering) -> RawCell {
-        let sizes = || self.top.iter().map(|(c, _)| c.unsigned_abs());
-        let largest = sizes().max().unwrap_or(0);
-        let second = sizes().filter(|size| *size < largest).max().unwrap_or(0);
-        let second =
-            if sizes().filter(|size| *size == largest).count() > 1 { largest } else { second };
-        let full = self.top.len() as u64 >= by.threshold;
-        let clip = if full { self.least.1 } else { 0 };
-        let share = self.figure.abs() / i128::from(by.threshold).max(1);
+        // The T largest, of those with one row only their number: they are all the same.
+        let threshold = usize::try_from(by.threshold).unwrap_or(usize::MAX);
+        let ones = usize::try_from(self.ones).unwrap_or(usize::MAX).min(threshold);
+        let mut sizes: Vec<u128> = self.top.iter().map(|(c, _)| c.unsigned_abs()).collect();
+        sizes.extend(std::iter::repeat_n(1, ones));
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        let nth = |n: usize| sizes.get(n).copied().unwrap_or(0);
+        let clip = threshold.checked_sub(1).map_or(0, nth);
+        let figure = self.figure + i128::from(self.ones);
+        let share = figure.abs() / i128::from(by.threshold).max(1);
         let most = clip.max(share.unsigned_abs());
         // Everybody less what the largest have beyond the limit.
-        let (mut clipped, mut flattened) = (self.figure, self.figure);
-        let (mut weighted, mut squares) = (self.weighted, self.squares);
+        let (mut clipped, mut flattened) = (figure, figure);
+        let mut weighted = self.weighted + i128::from(self.ones_weight);
+        let mut squares = self.squares + u128::from(self.ones);
         for (contribution, weight) in &self.top {
             let within = limited(*contribution, clip);
             clipped -= contribution - within;
@@ -188,20 +225,33 @@ impl Gathered {
             let beyond = square(contribution.unsigned_abs()) - square(within.unsigned_abs());
             squares -= beyond;
         }
+        // A limit of 0 is one that fewer than T reach: everybody with a row is among the largest.
+        if clip == 0 {
+            clipped -= i128::from(self.ones);
+            weighted -= i128::from(self.ones_weight);
+            squares -= u128::from(self.ones);
+        }
+        if most == 0 {
+            flattened -= i128::from(self.ones);
+        }
         RawCell {
-            figure: self.figure,
-            persons: self.persons,
-            largest,
-            second,
+            figure,
+            persons: self.persons + self.ones,
+            largest: nth(0),
+            second: nth(1),
             clip,
             clipped,
             flattened,
-            weight: self.weight,
+            weight: self.weight + self.ones_weight,
             weighted,
             squares,
             people: self.people,
-            sketch: self.sketch,
-            contributors: self.contributors,
+            sketch: match (&self.sketch, by.decimals) {
+                (Some(sketch), _) => **sketch,
+                (None, None) => self.people,
+                (None, Some(_)) => Sketch::default(),
+            },
+            contributors: self.contributors + self.ones,
             heavy: self.heavy(),
         }
     }
@@ -251,7 +301,7 @@ impl Gathered {
         let sketches = self.classes.iter().filter(|class| class.people.is_some()).count();
         self.top.capacity() * size_of::<(i128, i16)>()
             + self.classes.capacity() * size_of::<Class>()
-            + sketches * size_of::<Sketch>()
+            + (sketches + usize::from(self.sketch.is_some())) * size_of::<Sketch>()
     }
 }
 

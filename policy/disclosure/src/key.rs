@@ -94,6 +94,7 @@ pub struct HashedPerson {
 
 impl PeopleKey {
     /// Hashes one person: the same in every cell, table and query under one secret.
+    #[inline]
     pub fn person(&self, person: i64) -> HashedPerson {
         let [a, b, c, d] = self.0;
         let seed = folded(folded(person.cast_unsigned() ^ a, b) ^ c, d);
@@ -106,6 +107,7 @@ impl PeopleKey {
     }
 
     /// What a person with this contribution adds to its bucket; never 0, so that nobody is invisible.
+    #[inline]
     pub(crate) fn mark(&self, person: &HashedPerson, contribution: i128) -> u16 {
         if contribution == 1 { person.one } else { self.mark_of(person, contribution) }
     }
@@ -121,6 +123,7 @@ impl PeopleKey {
 
 /// Both halves of a product: what wyhash and its kin mix with. Every person of every cell is hashed, and nobody ever
 /// sees a hash: it need only be evenly spread for whoever lacks the key.
+#[inline]
 fn folded(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64

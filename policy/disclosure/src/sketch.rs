@@ -40,6 +40,7 @@ impl Default for Sketch {
 
 impl Sketch {
     /// Adds one person, once, with its whole contribution to the cell.
+    #[inline]
     pub fn add(&mut self, key: &PeopleKey, person: &HashedPerson, contribution: i128) {
         self.put([u16::from(person.bucket), key.mark(person, contribution)]);
     }

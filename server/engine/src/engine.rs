@@ -1,6 +1,6 @@
 //! The engine as the doors see it: the stages of a query, in order, on a runtime of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,8 @@ use cordon_agreements::{OptOuts as OptOutRule, Permit};
 use cordon_catalogue::{Catalogue, TableName};
 use cordon_disclosure::{
     AuditEvent, AuditOutcome, Charge, Code, Fingerprint, Ledger, LedgerError, Outcome, Profile,
-    Question, ReleasedTable, Scope, Secret, Timestamp, most_charged, release, repeat, spent,
+    Question, RawAggregates, ReleasedTable, Scope, Secret, Timestamp, most_charged, release,
+    repeat, spent,
 };
 use cordon_store::{AsOf, Pinned, Store};
 use datafusion::common::ScalarValue;
@@ -438,18 +439,17 @@ impl Inner {
         let mut cancel = cancel.clone();
         let mut extra = Vec::new();
         let (mut charged, mut metered) = (Charge::default(), None);
-        for step in &guarded.steps {
+        let (versions, data) = (ran.versions.clone(), pinned.release());
+        let context = (versions.as_str(), data.as_str(), opt_outs.digest());
+        let asked = |cut: &Cut, given: &Given| self.question(sql, cut, given, context);
+        let profile = sql.permit.profile().as_ref().clone();
+        // What was run together with an earlier cut.
+        let mut ready: HashMap<usize, RawAggregates> = HashMap::new();
+        for (at, step) in guarded.steps.iter().enumerate() {
             match step {
                 Step::Cut(cut) => {
                     let id = cut.id;
-                    let question = self.question(
-                        sql,
-                        cut,
-                        &given,
-                        (&ran.versions, &pinned.release()),
-                        opt_outs.digest(),
-                    );
-                    let profile = sql.permit.profile().as_ref().clone();
+                    let question = asked(cut, &given);
                     if let Some(table) = self.repeated(cut, &question, &profile).await? {
                         note_treatments(&mut extra, &table);
                         metered = table.metered().or(metered);
@@ -457,18 +457,39 @@ impl Inner {
                         continue;
                     }
                     ran.meets |= cut.meets;
-                    let (inner, cut, earlier) = (Arc::clone(self), Arc::clone(cut), given.clone());
-                    let (asked, rules) = (question.clone(), profile.clone());
-                    let work = async move {
-                        let state = &inner.state;
-                        execute::cut(&cut, &earlier, state, one_row_joins, asked, rules).await
-                    };
-                    let raw = match self.stoppable(work, &slot, &cancel, started).await {
-                        Ok(raw) => raw,
-                        Err(stop) => {
-                            self.charge_stopped(&profile, question).await?;
-                            return Err(stop);
+                    if !ready.contains_key(&id) {
+                        let (mut cuts, mut questions) = (vec![Arc::clone(cut)], vec![question]);
+                        for later in guarded.steps.iter().skip(at + 1) {
+                            if let Step::Cut(later) = later
+                                && execute::shares(cut, later)
+                            {
+                                let question = asked(later, &given);
+                                if !self.is_known(&question).await? {
+                                    cuts.push(Arc::clone(later));
+                                    questions.push(question);
+                                }
+                            }
                         }
+                        let ids: Vec<usize> = cuts.iter().map(|cut| cut.id).collect();
+                        let (inner, earlier) = (Arc::clone(self), given.clone());
+                        let (to_ask, rules) = (questions.clone(), profile.clone());
+                        let work = async move {
+                            let state = &inner.state;
+                            execute::cuts(&cuts, &earlier, state, one_row_joins, to_ask, &rules)
+                                .await
+                        };
+                        match self.stoppable(work, &slot, &cancel, started).await {
+                            Ok(raw) => ready.extend(ids.into_iter().zip(raw)),
+                            Err(stop) => {
+                                for question in questions {
+                                    self.charge_stopped(&profile, question).await?;
+                                }
+                                return Err(stop);
+                            }
+                        }
+                    }
+                    let Some(raw) = ready.remove(&id) else {
+                        return Err(failure::internal("a cut was not run"));
                     };
                     cancel = CancellationToken::new();
                     let (ledger, secret) = (Arc::clone(&self.ledger), Arc::clone(&self.secret));
@@ -523,6 +544,12 @@ impl Inner {
         let outcome = AuditOutcome::Released { rows, columns: answer.schema.fields().len() as u64 };
         self.record(sql, &ran.versions, outcome).await?;
         Ok(answer)
+    }
+
+    /// Whether it was answered before.
+    async fn is_known(&self, question: &Question) -> Result<bool, Stop> {
+        let asked = question.clone();
+        self.in_ledger(move |ledger| Ok(ledger.standing(&asked)?.known)).await
     }
 
     /// What was answered before is answered again without reading a row. Past the budget nothing else is.
@@ -610,8 +637,7 @@ impl Inner {
         sql: &SubmittedSql,
         cut: &Cut,
         given: &Given,
-        (versions, release): (&str, &str),
-        opt_outs: &str,
+        (versions, release, opt_outs): (&str, &str, &str),
     ) -> Question {
         let mut digest = Sha256::new();
         let mut part = |text: &str| {

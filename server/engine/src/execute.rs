@@ -8,16 +8,18 @@ use arrow_array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow_schema::{DataType, Schema};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take;
-use cordon_disclosure::{Measure, Profile, Question, RawAggregates, RawMeasure};
+use cordon_disclosure::{Measure, Profile, Question, RawAggregates, RawCell, RawMeasure};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, ScalarValue, internal_err};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 
-use crate::gather::{Gathered, gather};
+use crate::by_person::by_person;
+use crate::coded::coded;
+use crate::gather::{Gathered, Wanted, gather};
 use crate::guard::{Cut, Domain};
 use crate::in_order::in_order;
 use crate::released::ReleasedSource;
@@ -160,40 +162,101 @@ fn check_physical(plan: &Arc<dyn ExecutionPlan>, one_row_joins: bool) -> Result<
     Ok(())
 }
 
-/// Runs an inner plan and reads figures and evidence.
-pub(crate) async fn cut(
-    cut: &Cut,
+/// Whether two inner plans read the same rows, and nothing that was released before.
+pub(crate) fn shares(one: &Cut, other: &Cut) -> bool {
+    let alone = |cut: &Cut| Given::default().read_by(&cut.rows).is_empty();
+    match (&one.rows, &other.rows) {
+        (LogicalPlan::Projection(a), LogicalPlan::Projection(b)) => {
+            a.input == b.input && alone(one) && alone(other)
+        }
+        _ => false,
+    }
+}
+
+/// The inner plans of several cuts as one: the columns of one after those of another.
+fn together(cuts: &[Arc<Cut>]) -> Result<LogicalPlan> {
+    let [first, .., _] = cuts else {
+        return match cuts {
+            [one] => Ok(one.rows.clone()),
+            _ => internal_err!("nothing is cut"),
+        };
+    };
+    let mut exprs = Vec::new();
+    for (n, cut) in cuts.iter().enumerate() {
+        let LogicalPlan::Projection(projection) = &cut.rows else {
+            return internal_err!("an inner plan ends in its columns");
+        };
+        let columns = projection.expr.iter().zip(projection.schema.fields());
+        exprs.extend(
+            columns.map(|(expr, field)| {
+                expr.clone().unalias().alias(format!("_c{n}{}", field.name()))
+            }),
+        );
+    }
+    let LogicalPlan::Projection(below) = &first.rows else {
+        return internal_err!("an inner plan ends in its columns");
+    };
+    Projection::try_new(exprs, Arc::clone(&below.input)).map(LogicalPlan::Projection)
+}
+
+/// Runs the inner plans of cuts that read the same rows, all at once, and reads figures and evidence of each.
+pub(crate) async fn cuts(
+    cuts: &[Arc<Cut>],
     given: &Given,
     state: &SessionState,
     one_row_joins: bool,
+    questions: Vec<Question>,
+    profile: &Profile,
+) -> Result<Vec<RawAggregates>> {
+    let unread = Unread::default();
+    let rows = planned(given.fill(together(cuts)?)?, state, one_row_joins).await?;
+    let (mut wanted, mut may) = (Vec::new(), Vec::new());
+    for cut in cuts {
+        let from = may.len();
+        let columns = cut.rows.schema().fields().len();
+        may.extend((0..columns).map(|column| column < cut.gather.keys));
+        let keys = Arc::new(Schema::new(cut.columns().keys));
+        wanted.push(Wanted { what: Arc::clone(&cut.gather), from, keys });
+    }
+    let rows = whole(coded(&by_person(rows)?, &may)?, &unread)?;
+    let gathered = gather(rows, &wanted.into(), state.task_ctx()).await?;
+    unread.read().await?;
+    let mut all = Vec::with_capacity(cuts.len());
+    for ((cut, question), gathered) in cuts.iter().zip(questions).zip(gathered) {
+        all.push(raw(cut, gathered, state, question, profile.clone()).await?);
+    }
+    Ok(all)
+}
+
+/// Figures and evidence of one cut.
+async fn raw(
+    cut: &Cut,
+    Gathered { keys, mut cells }: Gathered,
+    state: &SessionState,
     question: Question,
     profile: Profile,
 ) -> Result<RawAggregates> {
-    let unread = Unread::default();
-    let rows = planned(given.fill(cut.rows.clone())?, state, one_row_joins).await?;
-    let rows = whole(rows, &unread)?;
     let columns = cut.columns();
-    let key_schema = Arc::new(Schema::new(columns.keys));
-    let Gathered { keys, cells } = gather(rows, &cut.gather, &key_schema, state.task_ctx()).await?;
-    unread.read().await?;
-    let Some(people) = cells.first().cloned() else {
-        return internal_err!("an inner plan has evidence");
-    };
     let mut measures = Vec::new();
-    for ((name, measure), (_, number)) in columns.measures.into_iter().zip(&cut.measures) {
-        let Some(read) = cells.get(*number) else {
+    // Evidence is handed on where nobody reads it afterwards.
+    let last_use = |number: usize| cut.measures.iter().rposition(|(_, n)| *n == number);
+    let named = columns.measures.into_iter().zip(&cut.measures).enumerate();
+    for (at, ((name, measure), (_, number))) in named {
+        let Some(read) = cells.get_mut(*number) else {
             return internal_err!("a measure has evidence");
         };
-        let mut cells = read.clone();
-        if measure == Measure::Persons {
-            for cell in &mut cells {
-                *cell = cell.of_people();
-            }
-        }
+        let cells = match measure {
+            Measure::Persons => read.iter().map(RawCell::of_people).collect(),
+            _ if *number > 0 && last_use(*number) == Some(at) => std::mem::take(read),
+            _ => read.clone(),
+        };
         measures.push(RawMeasure { name, measure, cells });
     }
+    let Some(people) = cells.into_iter().next() else {
+        return internal_err!("an inner plan has evidence");
+    };
     let domain = match &cut.domain {
-        Some(domain) => domain_rows(domain, &key_schema, state).await?,
+        Some(domain) => domain_rows(domain, &keys.schema(), state).await?,
         None => None,
     };
     #[expect(

@@ -12,6 +12,7 @@ mod groups;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -20,29 +21,26 @@ use arrow_array::{
     Array, ArrayRef, Decimal128Array, Int64Array, RecordBatch, RecordBatchOptions, UInt64Array,
     new_null_array,
 };
+use arrow_buffer::NullBuffer;
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use cordon_disclosure::{Gathering, RawCell};
-use cordon_store::PERSON;
-use datafusion::common::{JoinType, Result, internal_err};
+use datafusion::common::{Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Aggregate;
 use datafusion::physical_expr::PhysicalSortExpr;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
-use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::{ExecutionPlan, Partitioning};
+use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt as _;
 use tokio::task::JoinSet;
 
-use cells::Cell;
+use cells::{Cell, Open, Who};
 use codes::Coder;
 use groups::Grouper;
 
-use crate::sides::somebodys;
+use crate::by_person::{Holds, in_person_order};
 
 /// What one figure gathers.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,20 +67,43 @@ pub(crate) struct Gathered {
     pub(crate) cells: Vec<Vec<RawCell>>,
 }
 
-/// Runs a plan and gathers from its rows. `schema` is that of the keys.
+/// What is gathered from some of the columns of a plan.
+pub(crate) struct Wanted {
+    pub(crate) what: Arc<Gather>,
+    /// The first of these columns.
+    pub(crate) from: usize,
+    /// Of the keys.
+    pub(crate) keys: SchemaRef,
+}
+
+impl Wanted {
+    /// Keys, a person, and a contribution for each figure.
+    fn columns(&self) -> Range<usize> {
+        self.from..self.from + self.what.keys + 1 + self.what.figures.len()
+    }
+
+    fn in_order(&self, plan: &Arc<dyn ExecutionPlan>) -> bool {
+        let key = |figure: &Figure| figure.by.key;
+        // One key hashes all of a table's people.
+        let first = self.what.figures.first().map(key);
+        self.what.figures.iter().all(|figure| Some(key(figure)) == first)
+            && in_order(plan, self.from + self.what.keys)
+    }
+}
+
+/// Runs a plan once and gathers from its rows whatever is wanted.
 pub(crate) async fn gather(
     plan: Arc<dyn ExecutionPlan>,
-    what: &Arc<Gather>,
-    schema: &SchemaRef,
+    wanted: &Arc<[Wanted]>,
     context: Arc<TaskContext>,
-) -> Result<Gathered> {
-    let ordered = in_person_order(&plan, what.keys);
+) -> Result<Vec<Gathered>> {
+    let ordered: Arc<[bool]> = wanted.iter().map(|wanted| wanted.in_order(&plan)).collect();
     let mut filling = JoinSet::new();
     for n in 0..plan.properties().output_partitioning().partition_count() {
         let rows = plan.execute(n, Arc::clone(&context))?;
-        let table = Table::new(what, ordered, plan.schema());
         let memory = MemoryConsumer::new("gather").register(context.memory_pool());
-        filling.spawn(async move { Ok((n, filled(table, rows, memory).await?)) });
+        let (wanted, ordered) = (Arc::clone(wanted), Arc::clone(&ordered));
+        filling.spawn(async move { Ok((n, filled(&wanted, &ordered, rows, memory).await?)) });
     }
     let mut parts = Vec::new();
     while let Some(part) = filling.join_next().await {
@@ -94,94 +115,61 @@ pub(crate) async fn gather(
     }
     // In the order of partitions, not of who was ready first.
     parts.sort_by_key(|(n, _)| *n);
-    let mut whole = Table::new(what, ordered, plan.schema());
+    let mut whole = tables(wanted, &ordered);
     let mut reserved = Vec::new();
     for (_, (part, memory)) in parts {
         reserved.push(memory);
-        whole = if whole.is_empty() { part } else { whole.and(part)? };
+        let both = whole.into_iter().zip(part);
+        whole = both
+            .map(|(whole, part)| if whole.is_empty() { Ok(part) } else { whole.and(part) })
+            .collect::<Result<_>>()?;
     }
-    whole.finish(schema)
+    whole.into_iter().map(Table::finish).collect()
+}
+
+fn tables(wanted: &[Wanted], ordered: &[bool]) -> Vec<Table> {
+    let wanted = wanted.iter().zip(ordered);
+    wanted.map(|(wanted, ordered)| Table::new(&wanted.what, *ordered, &wanted.keys)).collect()
 }
 
 async fn filled(
-    mut table: Table,
+    wanted: &[Wanted],
+    ordered: &[bool],
     mut rows: SendableRecordBatchStream,
     memory: MemoryReservation,
-) -> Result<(Table, MemoryReservation)> {
+) -> Result<(Vec<Table>, MemoryReservation)> {
+    let mut tables = tables(wanted, ordered);
     while let Some(batch) = rows.next().await {
-        table.add(&batch?)?;
-        memory.try_resize(table.size())?;
+        let batch = batch?;
+        for (table, wanted) in tables.iter_mut().zip(wanted) {
+            table.add(&batch.project(&wanted.columns().collect::<Vec<_>>())?)?;
+        }
+        memory.try_resize(tables.iter().map(Table::size).sum())?;
     }
-    Ok((table, memory))
+    tables.iter_mut().for_each(Table::close);
+    Ok((tables, memory))
 }
 
-/// Whether every partition holds whole persons, each person's rows one after another: proven by the plan, or not
-/// taken for granted. DataFusion knows the order of rows. That a person is in one partition only follows from the scan,
-/// and from nodes above it of which each hands on the rows of its one input in that order and those partitions.
-pub(crate) fn in_person_order(plan: &Arc<dyn ExecutionPlan>, person: usize) -> bool {
+/// Whether every partition holds whole persons, one after another. DataFusion must say so too, as far as it can.
+pub(crate) fn in_order(plan: &Arc<dyn ExecutionPlan>, person: usize) -> bool {
     let Some(field) = plan.schema().fields().get(person).cloned() else { return false };
     let by_person = PhysicalSortExpr::new_default(Arc::new(Column::new(field.name(), person)));
     let equal = plan.properties().equivalence_properties();
     equal.ordering_satisfy([by_person]).is_ok_and(|satisfied| satisfied)
-        && whole_persons(plan, person)
-}
-
-fn whole_persons(plan: &Arc<dyn ExecutionPlan>, person: usize) -> bool {
-    let below = match (plan.name(), plan.children().as_slice()) {
-        ("StoreScan", []) => {
-            let partitioning = plan.properties().output_partitioning();
-            let is_person = plan.schema().fields().get(person).is_some_and(|f| f.name() == PERSON);
-            return is_person
-                && (matches!(partitioning, Partitioning::Range(_))
-                    || partitioning.partition_count() == 1);
-        }
-        ("ProjectionExec", [_]) => plan.downcast_ref::<ProjectionExec>().and_then(|projection| {
-            let expr = &projection.expr().get(person)?.expr;
-            Some(expr.downcast_ref::<Column>()?.index())
-        }),
-        ("FilterExec", [_]) => {
-            plan.downcast_ref::<FilterExec>().and_then(|filter| match filter.projection() {
-                Some(columns) => columns.get(person).copied(),
-                None => Some(person),
-            })
-        }
-        ("CooperativeExec" | "Whole", [_]) => Some(person),
-        ("HashJoinExec", [_, _]) => plan.downcast_ref::<HashJoinExec>().and_then(|join| {
-            let passed =
-                *join.partition_mode() == PartitionMode::CollectLeft && !somebodys(join.left());
-            probed(join, person).filter(|_| passed)
-        }),
-        _ => None,
-    };
-    // Of a join the side that passes by, else the only one.
-    let input = plan.children().last().map(|input| Arc::clone(input));
-    below.zip(input).is_some_and(|(person, input)| whole_persons(&input, person))
-}
-
-/// Which column of a join's right side one of its own is, where that side's rows pass by in their order.
-fn probed(join: &HashJoinExec, column: usize) -> Option<usize> {
-    let column = match &join.projection {
-        Some(columns) => *columns.get(column)?,
-        None => column,
-    };
-    let right = join.right().schema().fields().len();
-    let column = match join.join_type() {
-        JoinType::Inner | JoinType::Right => {
-            column.checked_sub(join.left().schema().fields().len())?
-        }
-        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => column,
-        _ => return None,
-    };
-    (column < right).then_some(column)
+        && in_person_order(plan, person) == Some(Holds::Person)
 }
 
 /// The groups of one partition, or of several put together.
 struct Table {
     what: Arc<Gather>,
     ordered: bool,
+    /// Of the keys.
     schema: SchemaRef,
     coders: Vec<Coder>,
     sets: Vec<Set>,
+    /// For each figure an earlier one to which everybody contributed the same so far: how many rows somebody has and how
+    /// many of them are known mostly are the same. It has no cells of its own until they differ.
+    same: Vec<Option<usize>>,
     last: i64,
     rows: u64,
     bytes: usize,
@@ -193,23 +181,32 @@ struct Set {
     grouper: Grouper,
     /// By figure, then by group.
     cells: Vec<Vec<Cell>>,
+    /// By figure.
+    open: Vec<Open>,
 }
 
 impl Table {
-    fn new(what: &Arc<Gather>, ordered: bool, schema: SchemaRef) -> Self {
+    fn new(what: &Arc<Gather>, ordered: bool, schema: &SchemaRef) -> Self {
         let all = || vec![(0..what.keys).collect::<Vec<_>>()];
         let sets = what.sets.clone().unwrap_or_else(all).into_iter().map(|keys| Set {
             grouper: Grouper::new(keys.len()),
             keys,
             cells: what.figures.iter().map(|_| Vec::new()).collect(),
+            open: what.figures.iter().map(|_| Open::default()).collect(),
         });
         let keys = schema.fields().iter().take(what.keys);
         Self {
             coders: keys.map(|field| Coder::new(field.data_type())).collect(),
             sets: sets.collect(),
+            same: what
+                .figures
+                .iter()
+                .enumerate()
+                .map(|(n, figure)| what.figures.iter().take(n).position(|f| f == figure))
+                .collect(),
             what: Arc::clone(what),
             ordered,
-            schema,
+            schema: SchemaRef::clone(schema),
             last: i64::MIN,
             rows: 0,
             bytes: 0,
@@ -231,8 +228,15 @@ impl Table {
         else {
             return internal_err!("a person is an Int64");
         };
-        if self.ordered {
-            self.still_in_order(persons)?;
+        let runs = if self.ordered { self.runs(persons)? } else { Vec::new() };
+        for n in 0..self.same.len() {
+            if let Some(Some(of)) = self.same.get(n).copied()
+                && !column(self.what.keys + 1 + n)
+                    .zip(column(self.what.keys + 1 + of))
+                    .is_some_and(|(one, other)| are_same(one, other))
+            {
+                self.part(n);
+            }
         }
         let mut codes = Vec::with_capacity(self.coders.len());
         for (coder, array) in self.coders.iter_mut().zip(batch.columns()) {
@@ -241,28 +245,73 @@ impl Table {
         for set in &mut self.sets {
             let groups = set.grouper.groups(&set.keys, &codes, rows);
             let number = set.grouper.len();
-            for (n, (figure, cells)) in self.what.figures.iter().zip(&mut set.cells).enumerate() {
+            let cells = set.cells.iter_mut().zip(&mut set.open);
+            for (n, (figure, (cells, open))) in self.what.figures.iter().zip(cells).enumerate() {
+                if self.same.get(n).is_some_and(Option::is_some) {
+                    continue;
+                }
                 let Some(contributions) = column(self.what.keys + 1 + n) else {
                     return internal_err!("a figure has a contribution");
                 };
                 cells.resize_with(number, Cell::default);
-                let into = Into { figure, ordered: self.ordered, persons, groups: &groups };
-                self.bytes += into.fill(cells, contributions)?;
+                let order = self.ordered.then_some(runs.as_slice());
+                let into = Into { figure, persons, groups: &groups };
+                self.bytes += into.fill(cells, open, order, contributions)?;
             }
         }
         Ok(())
     }
 
-    /// The plan proved it; were it wrong, people would be counted twice.
-    fn still_in_order(&mut self, persons: &Int64Array) -> Result<()> {
-        let mut last = self.last;
-        let in_order = if persons.null_count() == 0 {
-            persons.values().iter().all(|person| std::mem::replace(&mut last, *person) <= *person)
-        } else {
-            persons.iter().flatten().all(|person| std::mem::replace(&mut last, person) <= person)
+    /// A figure has cells of its own from now on.
+    fn part(&mut self, figure: usize) {
+        let Some(of) = self.same.get_mut(figure).and_then(Option::take) else { return };
+        for set in &mut self.sets {
+            if let (Some(cells), Some(open)) =
+                (set.cells.get(of).cloned(), set.open.get(of).cloned())
+                && let (Some(own), Some(own_open)) =
+                    (set.cells.get_mut(figure), set.open.get_mut(figure))
+            {
+                self.bytes += cells.len() * size_of::<RawCell>();
+                (*own, *own_open) = (cells, open);
+            }
+        }
+    }
+
+    /// Whose rows a batch holds, and up to which row. That they are in order the plan proved; were it wrong, people
+    /// would be counted twice.
+    fn runs(&mut self, persons: &Int64Array) -> Result<Vec<Run>> {
+        let Some(key) = self.what.figures.first().map(|figure| figure.by.key) else {
+            return Ok(Vec::new());
         };
-        self.last = last;
-        if in_order { Ok(()) } else { internal_err!("persons out of order") }
+        let mut runs: Vec<Run> = Vec::with_capacity(persons.len() / 2);
+        let nulls = persons.nulls().filter(|nulls| nulls.null_count() > 0);
+        let mut open: Option<i64> = None;
+        for (row, person) in persons.values().iter().enumerate() {
+            if open == Some(*person) || nulls.is_some_and(|nulls| nulls.is_null(row)) {
+                continue;
+            }
+            if *person < self.last {
+                return internal_err!("persons out of order");
+            }
+            (self.last, open) = (*person, Some(*person));
+            if let Some(before) = runs.last_mut() {
+                before.end = row;
+            }
+            let who = Who { person: *person, hashed: key.person(*person) };
+            runs.push(Run { who, start: row, end: persons.len() });
+        }
+        Ok(runs)
+    }
+
+    /// The last person has no more rows.
+    fn close(&mut self) {
+        for set in &mut self.sets {
+            let cells = set.cells.iter_mut().zip(&mut set.open);
+            for (figure, (cells, open)) in self.what.figures.iter().zip(cells) {
+                self.bytes += open.close(&figure.by, cells) + open.settle(&figure.by, cells);
+                *open = Open::default();
+            }
+        }
     }
 
     fn size(&self) -> usize {
@@ -270,11 +319,18 @@ impl Table {
         let cells: usize = cells.map(|cells| cells.capacity() * size_of::<Cell>()).sum();
         let coders: usize = self.coders.iter().map(Coder::size).sum();
         let groups: usize = self.sets.iter().map(|set| set.grouper.size()).sum();
-        self.bytes + cells + coders + groups
+        let open = self.sets.iter().flat_map(|set| &set.open).map(Open::size).sum::<usize>();
+        self.bytes + cells + coders + groups + open
     }
 
     /// With the groups of another partition.
-    fn and(mut self, other: Self) -> Result<Self> {
+    fn and(mut self, mut other: Self) -> Result<Self> {
+        for n in 0..self.same.len() {
+            if self.same.get(n) != other.same.get(n) {
+                self.part(n);
+                other.part(n);
+            }
+        }
         self.rows += other.rows;
         self.bytes += other.bytes;
         // Their numbers of codes in our numbers.
@@ -295,7 +351,10 @@ impl Table {
             let groups = set.grouper.groups(&set.keys, &codes, theirs.grouper.len());
             let number = set.grouper.len();
             let figures = self.what.figures.iter().zip(&mut set.cells).zip(theirs.cells);
-            for ((figure, cells), theirs) in figures {
+            for (((figure, cells), theirs), same) in figures.zip(&self.same) {
+                if same.is_some() {
+                    continue;
+                }
                 cells.resize_with(number, Cell::default);
                 for (group, cell) in groups.iter().zip(theirs) {
                     if let Some(ours) = cells.get_mut(*group as usize) {
@@ -307,8 +366,10 @@ impl Table {
         Ok(self)
     }
 
-    fn finish(mut self, schema: &SchemaRef) -> Result<Gathered> {
+    fn finish(mut self) -> Result<Gathered> {
+        let schema = SchemaRef::clone(&self.schema);
         let mut parts = Vec::new();
+        let same = std::mem::take(&mut self.same);
         let mut cells: Vec<Vec<RawCell>> = self.what.figures.iter().map(|_| Vec::new()).collect();
         let without_sets = self.what.sets.is_none();
         for set in &mut self.sets {
@@ -335,16 +396,27 @@ impl Table {
             }
             let options = RecordBatchOptions::new().with_row_count(Some(groups));
             parts.push(RecordBatch::try_new_with_options(
-                SchemaRef::clone(schema),
+                SchemaRef::clone(&schema),
                 columns,
                 &options,
             )?);
             let figures = self.what.figures.iter().zip(&mut set.cells).zip(&mut cells);
-            for ((figure, from), to) in figures {
+            for (((figure, from), to), same) in figures.zip(&same) {
+                if same.is_some() {
+                    continue;
+                }
                 to.extend(from.drain(..).map(|cell| cell.evidence(&figure.by, self.ordered)));
             }
         }
-        Ok(Gathered { keys: together(schema, parts)?, cells })
+        for (n, of) in same.into_iter().enumerate() {
+            if let Some(of) = of
+                && let Some(of) = cells.get(of).cloned()
+                && let Some(own) = cells.get_mut(n)
+            {
+                *own = of;
+            }
+        }
+        Ok(Gathered { keys: together(&schema, parts)?, cells })
     }
 }
 
@@ -375,44 +447,96 @@ pub(crate) fn key_schema(rows: &Schema, gather: &Gather) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// Whether two columns of contributions hold the same, as far as that is cheap to see.
+fn are_same(one: &ArrayRef, other: &ArrayRef) -> bool {
+    let numbers = |array: &ArrayRef| array.as_primitive_opt::<Int64Type>().cloned();
+    Arc::ptr_eq(one, other)
+        || numbers(one).zip(numbers(other)).is_some_and(|(one, other)| {
+            one.null_count() == 0 && other.null_count() == 0 && one.values() == other.values()
+        })
+}
+
+/// Rows of one person that follow each other.
+struct Run {
+    who: Who,
+    start: usize,
+    end: usize,
+}
+
 /// Where the rows of a batch belong.
 struct Into<'a> {
     figure: &'a Figure,
-    ordered: bool,
     persons: &'a Int64Array,
     groups: &'a [u32],
 }
 
 impl Into<'_> {
     /// Adds contributions to cells; gives the bytes that these grew by.
-    fn fill(&self, cells: &mut [Cell], contributions: &ArrayRef) -> Result<usize> {
+    fn fill(
+        &self,
+        cells: &mut [Cell],
+        open: &mut Open,
+        runs: Option<&[Run]>,
+        contributions: &ArrayRef,
+    ) -> Result<usize> {
         match contributions.data_type() {
             DataType::Int64 => {
                 let column = contributions.as_primitive::<Int64Type>();
-                Ok(self.rows(cells, column, |n| i128::from(column.value(n))))
+                Ok(self.rows(cells, open, runs, column, |n| i128::from(column.value(n))))
             }
             DataType::Decimal128(_, _) => {
                 let column: &Decimal128Array = contributions.as_primitive::<Decimal128Type>();
-                Ok(self.rows(cells, column, |n| column.value(n)))
+                Ok(self.rows(cells, open, runs, column, |n| column.value(n)))
             }
             _ => internal_err!("a contribution is an Int64 or a Decimal128"),
         }
     }
 
-    fn rows(&self, cells: &mut [Cell], column: &dyn Array, value: impl Fn(usize) -> i128) -> usize {
+    fn rows(
+        &self,
+        cells: &mut [Cell],
+        open: &mut Open,
+        runs: Option<&[Run]>,
+        column: &impl Array,
+        value: impl Fn(usize) -> i128,
+    ) -> usize {
         let Figure { by, bounds } = self.figure;
+        let nulls = NullBuffer::union(self.persons.nulls(), column.nulls());
+        let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
+        let there = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+        let contribution = |row: usize| match bounds {
+            Some((least, most)) => value(row).clamp(*least, *most),
+            None => value(row),
+        };
         let mut grown = 0;
-        let none = column.null_count() == 0 && self.persons.null_count() == 0;
-        for (row, (person, group)) in self.persons.values().iter().zip(self.groups).enumerate() {
-            if !none && (self.persons.is_null(row) || column.is_null(row)) {
+        let Some(runs) = runs else {
+            for (row, (person, group)) in self.persons.values().iter().zip(self.groups).enumerate()
+            {
+                if let Some(cell) = cells.get_mut(*group as usize).filter(|_| there(row)) {
+                    grown += cell.part(*person, contribution(row));
+                }
+            }
+            return grown;
+        };
+        let last = runs.len().saturating_sub(1);
+        for (n, run) in runs.iter().enumerate() {
+            let groups = self.groups.get(run.start..run.end).unwrap_or_default();
+            // The first and the last person of a batch may have rows in others.
+            if let [group] = groups
+                && n > 0
+                && n < last
+            {
+                if there(run.start) {
+                    let one = (*group, contribution(run.start));
+                    grown += open.only(&run.who, by, cells, one);
+                }
                 continue;
             }
-            let contribution = match bounds {
-                Some((least, most)) => value(row).clamp(*least, *most),
-                None => value(row),
-            };
-            if let Some(cell) = cells.get_mut(*group as usize) {
-                grown += cell.add(by, self.ordered, *person, contribution);
+            grown += open.begin(&run.who, by, cells);
+            for (row, group) in (run.start..).zip(groups) {
+                if there(row) {
+                    open.add(*group, contribution(row));
+                }
             }
         }
         grown

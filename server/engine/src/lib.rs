@@ -9,6 +9,8 @@
 
 mod answer;
 mod authorise;
+mod by_person;
+mod coded;
 mod engine;
 mod errors;
 mod execute;
@@ -20,6 +22,7 @@ mod gather;
 mod guard;
 mod in_order;
 mod limits;
+mod look_up;
 mod opt_outs;
 mod parse;
 mod plans;

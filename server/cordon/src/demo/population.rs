@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use arrow_array::RecordBatch;
 use cordon_catalogue::{Catalogue, TableName};
-use cordon_store::{Silent, Store};
+use cordon_store::{AsOf, Silent, Store};
 use cordon_synthetic::{Population, SyntheticError, reference_table};
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,8 @@ pub(crate) struct Made {
     pub(crate) seed: u64,
 }
 
-/// Makes the store of a folder unless it is there; one that is there must be as wanted.
+/// Makes the store of a folder unless it is there; one that is there must be as wanted. Tables that a newer version brought
+/// are filled for the same people.
 pub(crate) async fn ensure(
     folder: &Folder,
     catalogue: &Arc<Catalogue>,
@@ -41,7 +42,8 @@ pub(crate) async fn ensure(
 ) -> anyhow::Result<()> {
     let store = folder.store();
     if store.exists() {
-        return check(&store, wanted);
+        let made = check(&store, wanted)?;
+        return complete(&store, catalogue, &made).await;
     }
     let making = folder.path().join("store.making");
     match fs::remove_dir_all(&making) {
@@ -57,7 +59,7 @@ pub(crate) async fn ensure(
 }
 
 /// Refuses a store that is not the demo's, or has other people than were asked for.
-pub(crate) fn check(store: &Path, wanted: Option<NonZeroU64>) -> anyhow::Result<()> {
+pub(crate) fn check(store: &Path, wanted: Option<NonZeroU64>) -> anyhow::Result<Made> {
     let path = store.join(MADE);
     let made: Made = fs::read(&path)
         .ok()
@@ -73,8 +75,20 @@ pub(crate) fn check(store: &Path, wanted: Option<NonZeroU64>) -> anyhow::Result<
                 "`{folder}` was made with --people {there}, not with --people {wanted}; say --people {there}, or use another --data-dir"
             )))
         }
-        _ => Ok(()),
+        _ => Ok(made),
     }
+}
+
+async fn complete(path: &Path, catalogue: &Arc<Catalogue>, made: &Made) -> anyhow::Result<()> {
+    let store = Store::open(path, Arc::clone(catalogue)).await?;
+    let pinned = store.pin(&AsOf::Latest).await?;
+    let population = Population::new(made.people, made.seed);
+    for name in Population::tables() {
+        if pinned.rows(&name.parse()?) == Some(0) {
+            fill_table(&store, catalogue, population, name).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn make(path: &Path, catalogue: &Arc<Catalogue>, made: &Made) -> anyhow::Result<()> {

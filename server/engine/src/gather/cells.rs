@@ -1,88 +1,200 @@
 //! One cell of a table while rows come in.
 
-use cordon_disclosure::{Gathered, Gathering, Part, RawCell};
+use cordon_disclosure::{Gathered, Gathering, HashedPerson, Part, RawCell};
 
-/// Nobody: persons are numbered from 0 on.
-const NOBODY: i64 = i64::MIN;
-
-/// So many people are kept as they are; more only as sums.
+/// Fewer people are kept as they are; so many only as sums.
 const FEW: usize = 16;
+
+/// Of so many groups not all are at hand in a processor's cache: people wait until those of one go to it together.
+const MANY_GROUPS: usize = 1 << 12;
+
+/// So many people wait at most.
+const WAITING: usize = 1 << 18;
 
 /// A list that is not in order is merged when it has so many entries, and whenever it has doubled since.
 const UNMERGED: usize = 1024;
 
 /// Evidence of one figure of one group.
+#[derive(Clone)]
 pub(super) struct Cell {
-    /// Whose rows are coming in, and what they add up to.
-    person: i64,
-    contribution: i128,
-    /// Those before: all of them, while they are few or come in no order.
+    /// All people, while they are few or come in no order.
     parts: Vec<Part>,
-    /// Those before, once there are many.
+    /// All people, once there are many.
     gathered: Option<Box<Gathered>>,
     merge_at: usize,
 }
 
 impl Default for Cell {
     fn default() -> Self {
-        let (parts, gathered) = (Vec::new(), None);
-        Self { person: NOBODY, contribution: 0, parts, gathered, merge_at: UNMERGED }
+        Self { parts: Vec::new(), gathered: None, merge_at: UNMERGED }
+    }
+}
+
+/// What the person whose rows are coming in, in order, contributes to each group.
+#[derive(Clone, Default)]
+pub(super) struct Open {
+    who: Option<Who>,
+    contributions: Vec<(u32, i128)>,
+    /// Where among them a group stands, if it does.
+    places: Vec<u32>,
+    /// People whose rows are complete, each with a group and a contribution to it.
+    waiting: Vec<(u32, Who, i128)>,
+}
+
+/// A person, hashed once.
+#[derive(Clone, Copy)]
+pub(super) struct Who {
+    pub(super) person: i64,
+    pub(super) hashed: HashedPerson,
+}
+
+impl Open {
+    /// Rows of this person follow. Another one's are complete.
+    #[inline]
+    pub(super) fn begin(&mut self, who: &Who, by: &Gathering, cells: &mut [Cell]) -> usize {
+        if self.who.is_some_and(|open| open.person == who.person) {
+            return 0;
+        }
+        let grown = self.close(by, cells);
+        self.who = Some(*who);
+        grown
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, group: u32, contribution: i128) {
+        if self.places.len() <= group as usize {
+            self.places.resize((group as usize + 1).next_power_of_two(), 0);
+        }
+        let Some(place) = self.places.get_mut(group as usize) else { return };
+        match self.contributions.get_mut(*place as usize) {
+            // A total that leaves 2^127 is refused at release anyway.
+            Some((of, sum)) if *of == group => *sum = sum.saturating_add(contribution),
+            _ => {
+                *place = u32::try_from(self.contributions.len()).unwrap_or(u32::MAX);
+                self.contributions.push((group, contribution));
+            }
+        }
+    }
+
+    /// The only row of a person whose rows are all in this batch. Gives the bytes that the cell grew by.
+    #[inline]
+    pub(super) fn only(
+        &mut self,
+        who: &Who,
+        by: &Gathering,
+        cells: &mut [Cell],
+        (group, contribution): (u32, i128),
+    ) -> usize {
+        self.close(by, cells) + self.put(by, cells, (group, *who, contribution))
+    }
+
+    /// The person has no more rows. Gives the bytes that cells grew by.
+    pub(super) fn close(&mut self, by: &Gathering, cells: &mut [Cell]) -> usize {
+        let Some(who) = self.who.take() else { return 0 };
+        let mut grown = 0;
+        let mut contributions = std::mem::take(&mut self.contributions);
+        for (group, contribution) in contributions.drain(..) {
+            grown += self.put(by, cells, (group, who, contribution));
+        }
+        self.contributions = contributions;
+        grown
+    }
+
+    #[inline]
+    fn put(
+        &mut self,
+        by: &Gathering,
+        cells: &mut [Cell],
+        (group, who, contribution): (u32, Who, i128),
+    ) -> usize {
+        if cells.len() > MANY_GROUPS {
+            self.waiting.push((group, who, contribution));
+            return if self.waiting.len() < WAITING { 0 } else { self.settle(by, cells) };
+        }
+        let cell = cells.get_mut(group as usize);
+        cell.map_or(0, |cell| cell.whole(by, &who, contribution))
+    }
+
+    /// Those who wait go to their groups, one group after another.
+    pub(super) fn settle(&mut self, by: &Gathering, cells: &mut [Cell]) -> usize {
+        let mut next = vec![0_u32; cells.len() + 1];
+        for (group, ..) in &self.waiting {
+            if let Some(many) = next.get_mut(*group as usize + 1) {
+                *many += 1;
+            }
+        }
+        let mut before = 0;
+        for place in &mut next {
+            before += *place;
+            *place = before;
+        }
+        let mut order = vec![0_u32; self.waiting.len()];
+        for (n, (group, ..)) in (0_u32..).zip(&self.waiting) {
+            let Some(place) = next.get_mut(*group as usize) else { continue };
+            if let Some(entry) = order.get_mut(*place as usize) {
+                *entry = n;
+            }
+            *place += 1;
+        }
+        let mut grown = 0;
+        for n in order {
+            if let Some((group, who, contribution)) = self.waiting.get(n as usize)
+                && let Some(cell) = cells.get_mut(*group as usize)
+            {
+                grown += cell.whole(by, who, *contribution);
+            }
+        }
+        self.waiting.clear();
+        grown
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.places.capacity() * size_of::<u32>()
+            + self.contributions.capacity() * size_of::<(u32, i128)>()
+            + self.waiting.capacity() * size_of::<(u32, Who, i128)>()
     }
 }
 
 impl Cell {
-    /// A row's contribution; gives the bytes that the cell grew by.
+    /// A person with everything it contributes; gives the bytes that the cell grew by.
     #[inline]
-    pub(super) fn add(
-        &mut self,
-        by: &Gathering,
-        ordered: bool,
-        person: i64,
-        contribution: i128,
-    ) -> usize {
-        if self.person == person {
-            // A total that leaves 2^127 is refused at release anyway.
-            self.contribution = self.contribution.saturating_add(contribution);
-            return 0;
-        }
-        let grown = self.close(by, ordered);
-        self.person = person;
-        self.contribution = contribution;
-        grown
-    }
-
-    /// The person whose rows came last has no more of them, where rows come in order.
-    fn close(&mut self, by: &Gathering, ordered: bool) -> usize {
-        if self.person == NOBODY {
-            return 0;
-        }
-        let part = Part { person: self.person, contribution: self.contribution };
-        self.person = NOBODY;
+    fn whole(&mut self, by: &Gathering, who: &Who, contribution: i128) -> usize {
         if let Some(gathered) = &mut self.gathered {
-            gathered.add(by, &by.key.person(part.person), part.contribution);
+            gathered.add(by, &who.hashed, contribution);
             return 0;
         }
         let before = self.parts.capacity();
-        self.parts.push(part);
-        if ordered && self.parts.len() > FEW {
+        self.parts.push(Part { person: who.person, contribution });
+        if self.parts.len() >= FEW {
             return self.gather(by);
         }
-        if !ordered && self.parts.len() >= self.merge_at {
+        (self.parts.capacity() - before) * size_of::<Part>()
+    }
+
+    /// A person with something it contributes, where rows come in no order.
+    #[inline]
+    pub(super) fn part(&mut self, person: i64, contribution: i128) -> usize {
+        if let Some(last) = self.parts.last_mut().filter(|last| last.person == person) {
+            last.contribution = last.contribution.saturating_add(contribution);
+            return 0;
+        }
+        let before = self.parts.capacity();
+        self.parts.push(Part { person, contribution });
+        if self.parts.len() >= self.merge_at {
             self.sort_and_merge();
             self.merge_at = UNMERGED.max(self.parts.len() * 2);
         }
         (self.parts.capacity() - before) * size_of::<Part>()
     }
 
-    /// From a list to sums.
+    /// From a list to sums; gives the bytes that the cell grew by.
     fn gather(&mut self, by: &Gathering) -> usize {
-        let mut gathered = self.gathered.take().unwrap_or_default();
+        let fresh = self.gathered.is_none();
+        let gathered = self.gathered.get_or_insert_default();
         for part in std::mem::take(&mut self.parts) {
             gathered.add(by, &by.key.person(part.person), part.contribution);
         }
-        let size = size_of::<Gathered>() + gathered.size();
-        self.gathered = Some(gathered);
-        size
+        if fresh { size_of::<Gathered>() + gathered.size() } else { 0 }
     }
 
     fn sort_and_merge(&mut self) {
@@ -98,17 +210,22 @@ impl Cell {
 
     /// With the same cell of another partition. Where rows come in order, nobody is in both.
     pub(super) fn merge(&mut self, by: &Gathering, ordered: bool, mut other: Self) {
-        self.close(by, ordered);
-        other.close(by, ordered);
         if ordered
             && (self.gathered.is_some()
                 || other.gathered.is_some()
-                || self.parts.len() + other.parts.len() > FEW)
+                || self.parts.len() + other.parts.len() >= FEW)
         {
+            if self.gathered.is_none() {
+                std::mem::swap(self, &mut other);
+            }
             self.gather(by);
-            other.gather(by);
-            if let (Some(ours), Some(theirs)) = (&mut self.gathered, &other.gathered) {
-                ours.merge(by, theirs);
+            if let Some(ours) = &mut self.gathered {
+                if let Some(theirs) = &other.gathered {
+                    ours.merge(by, theirs);
+                }
+                for part in other.parts {
+                    ours.add(by, &by.key.person(part.person), part.contribution);
+                }
             }
         } else {
             self.parts.append(&mut other.parts);
@@ -116,7 +233,6 @@ impl Cell {
     }
 
     pub(super) fn evidence(mut self, by: &Gathering, ordered: bool) -> RawCell {
-        self.close(by, ordered);
         if !ordered {
             self.sort_and_merge();
         }

@@ -5,12 +5,14 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
+use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Int64Array, StringArray};
 use arrow_cast::cast;
 use arrow_row::{OwnedRow, RowConverter, SortField};
 use arrow_schema::DataType;
 use datafusion::common::{Result, internal_err};
+
+use crate::coded::is_same;
 
 type Quick<K> = HashMap<K, u32, BuildHasherDefault<Mixed>>;
 
@@ -18,12 +20,14 @@ type Quick<K> = HashMap<K, u32, BuildHasherDefault<Mixed>>;
 pub(super) struct Coder {
     data_type: DataType,
     values: Values,
+    /// The dictionary of the last batch, and the numbers of its entries.
+    last: Option<(ArrayRef, Vec<u32>)>,
 }
 
 enum Values {
     /// Short texts by their bytes, long ones as they are.
     Texts {
-        short: Quick<u64>,
+        short: Quick<u128>,
         long: HashMap<Box<str>, u32>,
         all: Vec<Box<str>>,
     },
@@ -69,24 +73,30 @@ impl Coder {
             whole if whole.is_integer() => Values::whole(),
             _ => Values::other(),
         };
-        Self { data_type: data_type.clone(), values }
+        Self { data_type: data_type.clone(), values, last: None }
     }
 
     /// The number of each row's value.
     pub(super) fn codes(&mut self, array: &ArrayRef) -> Result<Vec<u32>> {
-        if let Some(dictionary) = array.as_any_dictionary_opt() {
-            let of_values = self.plain(dictionary.values())?;
-            if of_values.is_empty() {
-                return Ok(vec![0; array.len()]);
+        let Some(dictionary) = array.as_any_dictionary_opt() else { return self.plain(array) };
+        let of_values = match self.last.take() {
+            Some((last, of_values)) if is_same(&last, dictionary.values()) => of_values,
+            _ => self.plain(dictionary.values())?,
+        };
+        let Some(keys) = dictionary.keys().as_primitive_opt::<Int32Type>() else {
+            return self.plain(&cast(array, &self.data_type)?);
+        };
+        let code = |key: &i32| of_values.get(*key as usize).copied().unwrap_or(0);
+        let mut codes: Vec<u32> = keys.values().iter().map(code).collect();
+        for row in
+            keys.nulls().iter().flat_map(|nulls| (!nulls.inner()).set_indices().collect::<Vec<_>>())
+        {
+            if let Some(code) = codes.get_mut(row) {
+                *code = 0;
             }
-            let keys = dictionary.normalized_keys();
-            let code = |row: usize, key: &usize| match array.is_null(row) {
-                true => 0,
-                false => of_values.get(*key).copied().unwrap_or(0),
-            };
-            return Ok(keys.iter().enumerate().map(|(row, key)| code(row, key)).collect());
         }
-        self.plain(array)
+        self.last = Some((Arc::clone(dictionary.values()), of_values));
+        Ok(codes)
     }
 
     fn plain(&mut self, array: &ArrayRef) -> Result<Vec<u32>> {
@@ -239,14 +249,14 @@ fn number<T>(all: &mut Vec<T>, value: T) -> u32 {
     u32::try_from(all.len()).unwrap_or(u32::MAX)
 }
 
-/// A text of at most seven bytes as a number.
-fn packed(text: &str) -> Option<u64> {
+/// A text of at most fifteen bytes as a number.
+fn packed(text: &str) -> Option<u128> {
     let bytes = text.as_bytes();
-    if bytes.len() > 7 {
+    if bytes.len() > 15 {
         return None;
     }
-    let length = (bytes.len() as u64) << 56;
-    Some(bytes.iter().rev().fold(0, |key, byte| key << 8 | u64::from(*byte)) | length)
+    let length = (bytes.len() as u128) << 120;
+    Some(bytes.iter().rev().fold(0, |key, byte| key << 8 | u128::from(*byte)) | length)
 }
 
 /// Numbers, dates, times and truth values as numbers.
@@ -262,7 +272,7 @@ fn whole(array: &ArrayRef) -> Result<Int64Array> {
     }
 }
 
-/// For keys of eight bytes: one multiplication.
+/// For keys of eight and sixteen bytes: one multiplication for each eight.
 #[derive(Default)]
 pub(super) struct Mixed(u64);
 
@@ -274,6 +284,11 @@ impl Hasher for Mixed {
     fn write_u64(&mut self, value: u64) {
         let product = u128::from(self.0 ^ value ^ 0xf39c_c060_5ced_c835) * 0x9e37_79b9_7f4a_7c15;
         self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    fn write_u128(&mut self, value: u128) {
+        self.write_u64(value as u64);
+        self.write_u64((value >> 64) as u64);
     }
 
     fn write_i64(&mut self, value: i64) {

@@ -101,7 +101,7 @@ async fn schemas_of_tables_come_when_they_are_wanted() {
     let schema = Schema::try_from(IpcMessage(schemas.value(0).to_vec().into())).unwrap();
     let field = schema.field_with_name("patients").unwrap();
     assert_eq!(field.metadata()["ARROW:FLIGHT:SQL:TYPE_NAME"], "BIGINT");
-    assert_eq!(field.metadata()["ARROW:FLIGHT:SQL:TABLE_NAME"], "apc");
+    assert_eq!(field.metadata()["ARROW:FLIGHT:SQL:TABLE_NAME"], "ae");
     assert!(!field.is_nullable());
     // Written once more, the bytes are the same.
     let options = arrow_ipc::writer::IpcWriteOptions::default();
