@@ -68,7 +68,6 @@ fn stored(table: &str, mut rows: Vec<Row>, size: usize) -> Vec<Vec<RecordBatch>>
 #[derive(Debug)]
 struct Leaf {
     parts: Vec<Vec<RecordBatch>>,
-    table: String,
     columns: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
 }
@@ -99,7 +98,7 @@ impl Leaf {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Self { parts, table, columns: Some(columns), properties: Arc::new(properties) }
+        Self { parts, columns: Some(columns), properties: Arc::new(properties) }
     }
 }
 
@@ -141,7 +140,7 @@ impl ExecutionPlan for Leaf {
     fn execute(&self, n: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let Some(batches) = self.parts.get(n) else { return internal_err!("two partitions") };
         let columns = self.columns.clone();
-        Ok(Box::pin(MemoryStream::try_new(batches.clone(), schema(&self.table), columns)?))
+        Ok(Box::pin(MemoryStream::try_new(batches.clone(), self.schema(), columns)?))
     }
 }
 
@@ -232,7 +231,7 @@ const STATEMENTS: [(&str, &[&str]); 18] = [
     ),
     (
         "SELECT _person, first_value(n) OVER w, row_number() OVER w, day FROM l \
-         WINDOW w AS (PARTITION BY _person, code ORDER BY day DESC, n, code)",
+         WINDOW w AS (PARTITION BY _person, code ORDER BY day DESC, n)",
         &["PersonWindow", "PersonSort"],
     ),
     (

@@ -268,7 +268,7 @@ async fn the_calls_of_jdbc_and_odbc_are_answered() {
         table_types: vec!["TABLE".into(), "VIEW".into()],
         include_schema: true,
     };
-    assert_eq!(look_up(&running, "researcher", &tables).await.num_rows(), 2);
+    assert_eq!(look_up(&running, "researcher", &tables).await.num_rows(), 3);
     let keys = CommandGetImportedKeys {
         catalog: Some("cordon".into()),
         db_schema: Some("hes".into()),
