@@ -209,6 +209,10 @@ impl PersonJoin {
     }
 }
 
+/// A row of the main side and one of the other.
+type Pair = (u32, u32);
+
+/// Whether two rows agree in something.
 type Equal = Box<dyn Fn(usize, usize) -> bool + Send + Sync>;
 
 impl DisplayAs for PersonJoin {
@@ -409,7 +413,7 @@ impl Meeting {
 
     /// Pairs of rows with the same person, for some rows of the main side; a row with more partners than a block has
     /// all of them at once.
-    fn pairs(&mut self, join: &PersonJoin) -> Result<(Vec<(u32, u32)>, Range<usize>)> {
+    fn pairs(&mut self, join: &PersonJoin) -> Result<(Vec<Pair>, Range<usize>)> {
         let column = |chunk: &Chunk, side: &Side| chunk.batch.columns().get(side.person).cloned();
         let (Some(mine), Some(theirs)) =
             (column(&self.main, &join.main), column(&self.other, &join.other))
@@ -444,8 +448,8 @@ impl Meeting {
         &self,
         join: &PersonJoin,
         filter: &JoinFilter,
-        pairs: Vec<(u32, u32)>,
-    ) -> Result<Vec<(u32, u32)>> {
+        pairs: Vec<Pair>,
+    ) -> Result<Vec<Pair>> {
         if pairs.is_empty() {
             return Ok(pairs);
         }

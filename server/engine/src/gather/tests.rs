@@ -79,7 +79,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
         Arc::new(rows.iter().map(|row| row.person).collect::<Int64Array>()),
         Arc::new(rows.iter().map(|row| row.figures[0]).collect::<Int64Array>()),
         Arc::new(second.collect::<Decimal128Array>().with_data_type(DataType::Decimal128(38, 0))),
-        Arc::new(rows.iter().map(|row| third(row)).collect::<Int64Array>()),
+        Arc::new(rows.iter().map(third).collect::<Int64Array>()),
     ];
     RecordBatch::try_new(schema(), columns).unwrap()
 }
