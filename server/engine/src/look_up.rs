@@ -39,6 +39,9 @@ use crate::sides::somebodys;
 /// So many dictionaries are remembered with what their entries find: one for each of a few partitions.
 const REMEMBERED: usize = 4;
 
+/// Rows of the answer that are made together. A row that finds more has all of them at once.
+const BLOCK: usize = 1 << 15;
+
 /// How rows that pass by come out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -220,10 +223,19 @@ impl LookUp {
         self.table.get_or_try_init(read).await
     }
 
-    fn joined(&self, table: &Table, batch: &RecordBatch) -> Result<RecordBatch> {
-        let found = table.found(batch.column(self.key))?;
+    /// The next rows of the answer, those of a batch's rows from `at` on; `at` moves behind those that were joined.
+    fn joined(
+        &self,
+        table: &Table,
+        (batch, found): (&RecordBatch, &[Found]),
+        at: &mut usize,
+    ) -> Result<RecordBatch> {
         let (mut rows, mut of_kept) = (Vec::with_capacity(found.len()), Vec::new());
-        for (row, (place, many)) in (0u32..).zip(found) {
+        for (place, many) in found.iter().skip(*at).copied() {
+            if rows.len() >= BLOCK {
+                break;
+            }
+            let row = *at as u32;
             match (self.kind, many) {
                 (Kind::Inner | Kind::Outer, 1..) => {
                     for place in place..place + many {
@@ -237,6 +249,7 @@ impl LookUp {
                 }
                 (Kind::Inner | Kind::Semi, 0) | (Kind::Anti, 1..) => {}
             }
+            *at += 1;
         }
         // Nearly always every row finds one.
         let same =
@@ -362,13 +375,23 @@ impl ExecutionPlan for LookUp {
 
     fn execute(&self, n: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let rows = self.passing.execute(n, Arc::clone(&context))?;
-        let batches = stream::try_unfold((self.clone(), rows), move |(join, mut rows)| {
+        let running = (self.clone(), rows, None::<(RecordBatch, Vec<Found>, usize)>);
+        let batches = stream::try_unfold(running, move |(join, mut rows, mut open)| {
             let context = Arc::clone(&context);
             async move {
                 let table = join.table(context).await?;
-                let Some(batch) = rows.next().await else { return Ok(None) };
-                let batch = join.joined(table, &batch?)?;
-                Ok(Some((batch, (join, rows))))
+                loop {
+                    if let Some((batch, found, at)) = &mut open
+                        && *at < found.len()
+                    {
+                        let batch = join.joined(table, (batch, found), at)?;
+                        return Ok(Some((batch, (join, rows, open))));
+                    }
+                    let Some(batch) = rows.next().await else { return Ok(None) };
+                    let batch = batch?;
+                    let found = table.found(batch.column(join.key))?;
+                    open = Some((batch, found, 0));
+                }
             }
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))

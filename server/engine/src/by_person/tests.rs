@@ -8,10 +8,13 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ScalarValue, SplitPoint, internal_err};
 use datafusion::datasource::MemTable;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{
     EquivalenceProperties, LexOrdering, PhysicalSortExpr, RangePartitioning,
 };
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::{
@@ -21,6 +24,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use proptest::prelude::*;
 
 use super::*;
+use crate::sides::NobodyFirst;
 
 /// Persons from here on are in the second partition.
 const SPLIT: i64 = 12;
@@ -151,7 +155,26 @@ fn context(parts: &[Vec<Vec<RecordBatch>>; 2]) -> SessionContext {
     options.optimizer.hash_join_single_partition_threshold_rows = 0;
     options.optimizer.enable_dynamic_filter_pushdown = false;
     options.optimizer.enable_join_dynamic_filter_pushdown = false;
-    let context = SessionContext::new_with_config(config);
+    options.optimizer.enable_round_robin_repartition = false;
+    let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(NobodyFirst)];
+    rules.extend(PhysicalOptimizer::new().rules);
+    let state = SessionStateBuilder::new_with_default_features()
+        .with_config(config)
+        .with_physical_optimizer_rules(rules);
+    let context = SessionContext::new_with_state(state.build());
+    // Nobody's: a code that stands twice, one that nobody has, one that is not known.
+    let text = |name: &str| {
+        let of = std::collections::HashMap::from([("table".to_owned(), "k".to_owned())]);
+        Field::new(name, DataType::Utf8, true).with_metadata(of)
+    };
+    let codes: StringArray =
+        [Some("a"), Some("z"), Some("a"), None, Some("c")].into_iter().collect();
+    let labels: StringArray =
+        [Some("A"), None, Some("AA"), Some("-"), Some("C")].into_iter().collect();
+    let nobodys = Arc::new(Schema::new(vec![text("code"), text("label")]));
+    let rows = RecordBatch::try_new(nobodys.clone(), vec![Arc::new(codes), Arc::new(labels)]);
+    let table = MemTable::try_new(nobodys, vec![vec![rows.unwrap()]]).unwrap();
+    context.register_table("k", Arc::new(table)).unwrap();
     for (name, parts) in ["l", "r"].into_iter().zip(parts) {
         let table = MemTable::try_new(schema(name), parts.clone()).unwrap();
         context.register_table(name, Arc::new(table)).unwrap();
@@ -166,7 +189,9 @@ fn over_leaves(
 ) -> Arc<dyn ExecutionPlan> {
     plan.transform_up(|node| {
         Ok(match node.name() {
-            "DataSourceExec" => Transformed::yes(Arc::new(Leaf::new(parts, &node.schema())) as _),
+            "DataSourceExec" if node.schema().column_with_name(PERSON).is_some() => {
+                Transformed::yes(Arc::new(Leaf::new(parts, &node.schema())) as _)
+            }
             _ => Transformed::no(node),
         })
     })
@@ -190,7 +215,7 @@ fn lines(batches: &[RecordBatch]) -> Vec<String> {
 }
 
 /// Statements with the operators that they must come to.
-const STATEMENTS: [(&str, &[&str]); 18] = [
+const STATEMENTS: [(&str, &[&str]); 22] = [
     (
         "SELECT l._person, l.day, l.code, r.day, r.n FROM l JOIN r ON l._person = r._person",
         &["PersonJoin"],
@@ -249,6 +274,13 @@ const STATEMENTS: [(&str, &[&str]); 18] = [
         "SELECT c._person, c.idx, r.day FROM (SELECT _person, min(day) AS idx FROM l GROUP BY _person) c \
          LEFT JOIN r ON r._person = c._person AND r.day > c.idx",
         &["PersonJoin", "mode=SinglePartitioned"],
+    ),
+    ("SELECT l._person, l.n, k.label FROM l JOIN k ON l.code = k.code", &["LookUp"]),
+    ("SELECT l._person, l.n, k.label FROM l LEFT JOIN k ON l.code = k.code", &["LookUp"]),
+    ("SELECT _person, n FROM l WHERE EXISTS (SELECT 1 FROM k WHERE k.code = l.code)", &["LookUp"]),
+    (
+        "SELECT _person, n FROM l WHERE NOT EXISTS (SELECT 1 FROM k WHERE k.code = l.code)",
+        &["LookUp"],
     ),
     (
         // What is met was met before.
