@@ -100,7 +100,7 @@ impl Gathered {
         self.persons += 1;
         self.figure += contribution;
         self.weight += i64::from(person.weight);
-        self.weighted += contribution * i128::from(person.weight);
+        self.weighted += times(contribution, person.weight);
         self.squares += square(contribution.unsigned_abs());
         self.keep_large(by, contribution, person.weight);
         if by.decimals.is_none() || contribution != 0 {
@@ -328,7 +328,7 @@ impl Class {
             people.add(&by.key, person, 1);
         }
         self.sum += contribution;
-        self.weighted += contribution * i128::from(weight);
+        self.weighted += times(contribution, person.weight);
         self.squares += square(contribution.unsigned_abs());
         self.signs += if positive { 1 } else { -1 };
         self.signed_weight += if positive { weight } else { -weight };
@@ -368,7 +368,18 @@ impl RawCell {
 const MOST_SQUARED: u128 = 1 << 50;
 
 fn square(size: u128) -> u128 {
-    size.min(MOST_SQUARED).pow(2)
+    match u32::try_from(size) {
+        // Nearly always: one multiplication of the processor.
+        Ok(size) => u128::from(u64::from(size) * u64::from(size)),
+        Err(_) => size.min(MOST_SQUARED).pow(2),
+    }
+}
+
+fn times(contribution: i128, weight: i16) -> i128 {
+    match i32::try_from(contribution) {
+        Ok(contribution) => i128::from(i64::from(contribution) * i64::from(weight)),
+        Err(_) => contribution * i128::from(weight),
+    }
 }
 
 fn limited(contribution: i128, limit: u128) -> i128 {

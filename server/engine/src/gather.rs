@@ -9,6 +9,7 @@
 mod cells;
 mod codes;
 mod groups;
+mod pairs;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +40,7 @@ use tokio::task::JoinSet;
 use cells::{Cell, Open, Who};
 use codes::Coder;
 use groups::Grouper;
+use pairs::{Pairs, Run};
 
 use crate::by_person::{Holds, in_person_order};
 
@@ -183,6 +185,8 @@ struct Set {
     cells: Vec<Vec<Cell>>,
     /// By figure.
     open: Vec<Open>,
+    /// See [`Pairs::of`].
+    places: Vec<u32>,
 }
 
 impl Table {
@@ -193,6 +197,7 @@ impl Table {
             keys,
             cells: what.figures.iter().map(|_| Vec::new()).collect(),
             open: what.figures.iter().map(|_| Open::default()).collect(),
+            places: Vec::new(),
         });
         let keys = schema.fields().iter().take(what.keys);
         Self {
@@ -245,6 +250,7 @@ impl Table {
         for set in &mut self.sets {
             let groups = set.grouper.groups(&set.keys, &codes, rows);
             let number = set.grouper.len();
+            let pairs = Pairs::of(&runs, &groups, &mut set.places, number);
             let cells = set.cells.iter_mut().zip(&mut set.open);
             for (n, (figure, (cells, open))) in self.what.figures.iter().zip(cells).enumerate() {
                 if self.same.get(n).is_some_and(Option::is_some) {
@@ -254,7 +260,7 @@ impl Table {
                     return internal_err!("a figure has a contribution");
                 };
                 cells.resize_with(number, Cell::default);
-                let order = self.ordered.then_some(runs.as_slice());
+                let order = self.ordered.then_some((runs.as_slice(), &pairs));
                 let into = Into { figure, persons, groups: &groups };
                 self.bytes += into.fill(cells, open, order, contributions)?;
             }
@@ -320,7 +326,8 @@ impl Table {
         let coders: usize = self.coders.iter().map(Coder::size).sum();
         let groups: usize = self.sets.iter().map(|set| set.grouper.size()).sum();
         let open = self.sets.iter().flat_map(|set| &set.open).map(Open::size).sum::<usize>();
-        self.bytes + cells + coders + groups + open
+        let places = self.sets.iter().map(|set| set.places.capacity() * 4).sum::<usize>();
+        self.bytes + cells + coders + groups + open + places
     }
 
     /// With the groups of another partition.
@@ -456,13 +463,6 @@ fn are_same(one: &ArrayRef, other: &ArrayRef) -> bool {
         })
 }
 
-/// Rows of one person that follow each other.
-struct Run {
-    who: Who,
-    start: usize,
-    end: usize,
-}
-
 /// Where the rows of a batch belong.
 struct Into<'a> {
     figure: &'a Figure,
@@ -476,17 +476,17 @@ impl Into<'_> {
         &self,
         cells: &mut [Cell],
         open: &mut Open,
-        runs: Option<&[Run]>,
+        order: Option<(&[Run], &Pairs)>,
         contributions: &ArrayRef,
     ) -> Result<usize> {
         match contributions.data_type() {
             DataType::Int64 => {
                 let column = contributions.as_primitive::<Int64Type>();
-                Ok(self.rows(cells, open, runs, column, |n| i128::from(column.value(n))))
+                Ok(self.rows(cells, open, order, column, |n| i128::from(column.value(n))))
             }
             DataType::Decimal128(_, _) => {
                 let column: &Decimal128Array = contributions.as_primitive::<Decimal128Type>();
-                Ok(self.rows(cells, open, runs, column, |n| column.value(n)))
+                Ok(self.rows(cells, open, order, column, |n| column.value(n)))
             }
             _ => internal_err!("a contribution is an Int64 or a Decimal128"),
         }
@@ -496,7 +496,7 @@ impl Into<'_> {
         &self,
         cells: &mut [Cell],
         open: &mut Open,
-        runs: Option<&[Run]>,
+        order: Option<(&[Run], &Pairs)>,
         column: &impl Array,
         value: impl Fn(usize) -> i128,
     ) -> usize {
@@ -509,7 +509,7 @@ impl Into<'_> {
             None => value(row),
         };
         let mut grown = 0;
-        let Some(runs) = runs else {
+        let Some((runs, pairs)) = order else {
             for (row, (person, group)) in self.persons.values().iter().zip(self.groups).enumerate()
             {
                 if let Some(cell) = cells.get_mut(*group as usize).filter(|_| there(row)) {
@@ -518,27 +518,25 @@ impl Into<'_> {
             }
             return grown;
         };
-        let last = runs.len().saturating_sub(1);
-        for (n, run) in runs.iter().enumerate() {
-            let groups = self.groups.get(run.start..run.end).unwrap_or_default();
-            // The first and the last person of a batch may have rows in others.
-            if let [group] = groups
-                && n > 0
-                && n < last
-            {
-                if there(run.start) {
-                    let one = (*group, contribution(run.start));
-                    grown += open.only(&run.who, by, cells, one);
-                }
-                continue;
-            }
-            grown += open.begin(&run.who, by, cells);
-            for (row, group) in (run.start..).zip(groups) {
-                if there(row) {
-                    open.add(*group, contribution(row));
-                }
+        let sums = match &nulls {
+            None => pairs.sums(contribution),
+            Some(_) => pairs.sums_of(there, contribution),
+        };
+        let (Some(first), Some(last)) = (runs.first(), runs.len().checked_sub(1)) else { return 0 };
+        // The first and the last person of a batch may have rows in others.
+        grown += open.begin(&first.who, by, cells);
+        for ((n, group), sum) in pairs.list().iter().zip(sums) {
+            let (Some(sum), Some(run)) = (sum, runs.get(*n as usize)) else { continue };
+            if *n == 0 {
+                open.add(*group, sum);
+            } else if (*n as usize) < last {
+                grown += open.put(by, cells, (*group, run.who, sum));
+            } else {
+                grown += open.begin(&run.who, by, cells);
+                open.add(*group, sum);
             }
         }
-        grown
+        // Whoever comes last is open even without a contribution, so that the one before is not taken for it.
+        grown + runs.last().map_or(0, |run| open.begin(&run.who, by, cells))
     }
 }

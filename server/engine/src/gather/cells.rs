@@ -76,18 +76,6 @@ impl Open {
         }
     }
 
-    /// The only row of a person whose rows are all in this batch. Gives the bytes that the cell grew by.
-    #[inline]
-    pub(super) fn only(
-        &mut self,
-        who: &Who,
-        by: &Gathering,
-        cells: &mut [Cell],
-        (group, contribution): (u32, i128),
-    ) -> usize {
-        self.close(by, cells) + self.put(by, cells, (group, *who, contribution))
-    }
-
     /// The person has no more rows. Gives the bytes that cells grew by.
     pub(super) fn close(&mut self, by: &Gathering, cells: &mut [Cell]) -> usize {
         let Some(who) = self.who.take() else { return 0 };
@@ -100,8 +88,9 @@ impl Open {
         grown
     }
 
+    /// A person with everything it contributes to a group; gives the bytes that cells grew by.
     #[inline]
-    fn put(
+    pub(super) fn put(
         &mut self,
         by: &Gathering,
         cells: &mut [Cell],
