@@ -15,11 +15,12 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 
 use crate::by_person::by_person;
 use crate::coded::coded;
-use crate::gather::{Gathered, Wanted, gather};
+use crate::gather::{Gather, Gathered, Wanted, gather};
 use crate::guard::{Cut, Domain};
 use crate::in_order::in_order;
 use crate::released::ReleasedSource;
@@ -216,7 +217,8 @@ pub(crate) async fn cuts(
         let columns = cut.rows.schema().fields().len();
         may.extend((0..columns).map(|column| column < cut.gather.keys));
         let keys = Arc::new(Schema::new(cut.columns().keys));
-        wanted.push(Wanted { what: Arc::clone(&cut.gather), from, keys });
+        let same = same_figures(&rows, &cut.gather, from);
+        wanted.push(Wanted { what: Arc::clone(&cut.gather), from, keys, same });
     }
     let rows = whole(coded(&by_person(rows)?, &may)?, &unread)?;
     let gathered = gather(rows, &wanted.into(), state.task_ctx()).await?;
@@ -226,6 +228,18 @@ pub(crate) async fn cuts(
         all.push(raw(cut, gathered, state, question, profile.clone()).await?);
     }
     Ok(all)
+}
+
+/// For each figure an earlier one that is computed by the same expression and gathered alike.
+fn same_figures(rows: &Arc<dyn ExecutionPlan>, gather: &Gather, from: usize) -> Vec<Option<usize>> {
+    let projection = rows.downcast_ref::<ProjectionExec>();
+    let expr = |figure: usize| {
+        let expr = projection?.expr().get(from + gather.keys + 1 + figure)?;
+        Some((&expr.expr, gather.figures.get(figure)?))
+    };
+    (0..gather.figures.len())
+        .map(|n| (0..n).find(|earlier| expr(n).is_some() && expr(n) == expr(*earlier)))
+        .collect()
 }
 
 /// Figures and evidence of one cut.

@@ -76,6 +76,9 @@ pub(crate) struct Wanted {
     pub(crate) from: usize,
     /// Of the keys.
     pub(crate) keys: SchemaRef,
+    /// For each figure an earlier one that gathers the same contributions, told by the plan and never by the rows: how long
+    /// it takes must not tell whether they differ for somebody.
+    pub(crate) same: Vec<Option<usize>>,
 }
 
 impl Wanted {
@@ -131,7 +134,9 @@ pub(crate) async fn gather(
 
 fn tables(wanted: &[Wanted], ordered: &[bool]) -> Vec<Table> {
     let wanted = wanted.iter().zip(ordered);
-    wanted.map(|(wanted, ordered)| Table::new(&wanted.what, *ordered, &wanted.keys)).collect()
+    wanted
+        .map(|(wanted, ordered)| Table::new(&wanted.what, *ordered, &wanted.keys, &wanted.same))
+        .collect()
 }
 
 async fn filled(
@@ -169,8 +174,7 @@ struct Table {
     schema: SchemaRef,
     coders: Vec<Coder>,
     sets: Vec<Set>,
-    /// For each figure an earlier one to which everybody contributed the same so far: how many rows somebody has and how
-    /// many of them are known mostly are the same. It has no cells of its own until they differ.
+    /// See [`Wanted::same`]. Such a figure has no cells of its own.
     same: Vec<Option<usize>>,
     last: i64,
     rows: u64,
@@ -190,7 +194,7 @@ struct Set {
 }
 
 impl Table {
-    fn new(what: &Arc<Gather>, ordered: bool, schema: &SchemaRef) -> Self {
+    fn new(what: &Arc<Gather>, ordered: bool, schema: &SchemaRef, same: &[Option<usize>]) -> Self {
         let all = || vec![(0..what.keys).collect::<Vec<_>>()];
         let sets = what.sets.clone().unwrap_or_else(all).into_iter().map(|keys| Set {
             grouper: Grouper::new(keys.len()),
@@ -203,12 +207,7 @@ impl Table {
         Self {
             coders: keys.map(|field| Coder::new(field.data_type())).collect(),
             sets: sets.collect(),
-            same: what
-                .figures
-                .iter()
-                .enumerate()
-                .map(|(n, figure)| what.figures.iter().take(n).position(|f| f == figure))
-                .collect(),
+            same: same.to_vec(),
             what: Arc::clone(what),
             ordered,
             schema: SchemaRef::clone(schema),
@@ -234,15 +233,6 @@ impl Table {
             return internal_err!("a person is an Int64");
         };
         let runs = if self.ordered { self.runs(persons)? } else { Vec::new() };
-        for n in 0..self.same.len() {
-            if let Some(Some(of)) = self.same.get(n).copied()
-                && !column(self.what.keys + 1 + n)
-                    .zip(column(self.what.keys + 1 + of))
-                    .is_some_and(|(one, other)| are_same(one, other))
-            {
-                self.part(n);
-            }
-        }
         let mut codes = Vec::with_capacity(self.coders.len());
         for (coder, array) in self.coders.iter_mut().zip(batch.columns()) {
             codes.push(coder.codes(array)?);
@@ -266,21 +256,6 @@ impl Table {
             }
         }
         Ok(())
-    }
-
-    /// A figure has cells of its own from now on.
-    fn part(&mut self, figure: usize) {
-        let Some(of) = self.same.get_mut(figure).and_then(Option::take) else { return };
-        for set in &mut self.sets {
-            if let (Some(cells), Some(open)) =
-                (set.cells.get(of).cloned(), set.open.get(of).cloned())
-                && let (Some(own), Some(own_open)) =
-                    (set.cells.get_mut(figure), set.open.get_mut(figure))
-            {
-                self.bytes += cells.len() * size_of::<RawCell>();
-                (*own, *own_open) = (cells, open);
-            }
-        }
     }
 
     /// Whose rows a batch holds, and up to which row. That they are in order the plan proved; were it wrong, people
@@ -331,13 +306,7 @@ impl Table {
     }
 
     /// With the groups of another partition.
-    fn and(mut self, mut other: Self) -> Result<Self> {
-        for n in 0..self.same.len() {
-            if self.same.get(n) != other.same.get(n) {
-                self.part(n);
-                other.part(n);
-            }
-        }
+    fn and(mut self, other: Self) -> Result<Self> {
         self.rows += other.rows;
         self.bytes += other.bytes;
         // Their numbers of codes in our numbers.
@@ -452,15 +421,6 @@ pub(crate) fn key_schema(rows: &Schema, gather: &Gather) -> SchemaRef {
         fields.push(Field::new(Aggregate::INTERNAL_GROUPING_ID, data_type, true));
     }
     Arc::new(Schema::new(fields))
-}
-
-/// Whether two columns of contributions hold the same, as far as that is cheap to see.
-fn are_same(one: &ArrayRef, other: &ArrayRef) -> bool {
-    let numbers = |array: &ArrayRef| array.as_primitive_opt::<Int64Type>().cloned();
-    Arc::ptr_eq(one, other)
-        || numbers(one).zip(numbers(other)).is_some_and(|(one, other)| {
-            one.null_count() == 0 && other.null_count() == 0 && one.values() == other.values()
-        })
 }
 
 /// Where the rows of a batch belong.

@@ -29,8 +29,8 @@ use super::is_same;
 /// So many sets of results are remembered: one for each of a few partitions.
 const REMEMBERED: usize = 4;
 
-/// Numbers that lie further apart are computed row by row.
-const WIDEST: i64 = 1 << 17;
+/// Numbers that lie further apart are computed row by row: one number far from all others must not make much work.
+const WIDEST: i64 = 1 << 13;
 
 /// Results are computed for whole stretches of so many numbers, so that they need not grow often.
 const STRETCH: i32 = 1 << 9;

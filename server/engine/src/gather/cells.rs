@@ -1,15 +1,22 @@
 //! One cell of a table while rows come in.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
 use cordon_disclosure::{Gathered, Gathering, HashedPerson, Part, RawCell};
 
 /// Fewer people are kept as they are; so many only as sums.
 const FEW: usize = 16;
 
-/// Of so many groups not all are at hand in a processor's cache: people wait until those of one go to it together.
-const MANY_GROUPS: usize = 1 << 12;
+/// So many people wait for each group: those of one group go to it together, since not all of many groups are at hand in a
+/// processor's cache.
+const WAITING_EACH: usize = 8;
 
-/// So many people wait at most.
-const WAITING: usize = 1 << 18;
+/// With how many groups people begin to wait. A little is won or lost there, and at a fixed number the time taken would tell
+/// whether there is one group more; so it is drawn anew for each table.
+fn many_groups() -> usize {
+    let drawn = RandomState::new().build_hasher().finish();
+    (2 << 10) + (drawn % (4 << 10)) as usize
+}
 
 /// A list that is not in order is merged when it has so many entries, and whenever it has doubled since.
 const UNMERGED: usize = 1024;
@@ -31,7 +38,6 @@ impl Default for Cell {
 }
 
 /// What the person whose rows are coming in, in order, contributes to each group.
-#[derive(Clone, Default)]
 pub(super) struct Open {
     who: Option<Who>,
     contributions: Vec<(u32, i128)>,
@@ -39,6 +45,19 @@ pub(super) struct Open {
     places: Vec<u32>,
     /// People whose rows are complete, each with a group and a contribution to it.
     waiting: Vec<(u32, Who, i128)>,
+    many_groups: usize,
+}
+
+impl Default for Open {
+    fn default() -> Self {
+        Self {
+            who: None,
+            contributions: Vec::new(),
+            places: Vec::new(),
+            waiting: Vec::new(),
+            many_groups: many_groups(),
+        }
+    }
 }
 
 /// A person, hashed once.
@@ -96,12 +115,14 @@ impl Open {
         cells: &mut [Cell],
         (group, who, contribution): (u32, Who, i128),
     ) -> usize {
-        if cells.len() > MANY_GROUPS {
-            self.waiting.push((group, who, contribution));
-            return if self.waiting.len() < WAITING { 0 } else { self.settle(by, cells) };
+        if cells.len() < self.many_groups {
+            return cells
+                .get_mut(group as usize)
+                .map_or(0, |cell| cell.whole(by, &who, contribution));
         }
-        let cell = cells.get_mut(group as usize);
-        cell.map_or(0, |cell| cell.whole(by, &who, contribution))
+        self.waiting.push((group, who, contribution));
+        let enough = cells.len() * WAITING_EACH;
+        if self.waiting.len() < enough { 0 } else { self.settle(by, cells) }
     }
 
     /// Those who wait go to their groups, one group after another.

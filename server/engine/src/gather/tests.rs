@@ -30,7 +30,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// One row: a code, a second one that comes as a dictionary, a day, whose it is, and two contributions. The third is the
-/// first one, but for some days.
+/// first one, but for some days; the fourth is the first one, and told to be.
 #[derive(Clone, Debug)]
 struct Row {
     code: Option<String>,
@@ -66,6 +66,7 @@ fn schema() -> SchemaRef {
         Field::new("_v0", DataType::Int64, true),
         Field::new("_v1", DataType::Decimal128(38, 0), true),
         Field::new("_v2", DataType::Int64, true),
+        Field::new("_v3", DataType::Int64, true),
     ]))
 }
 
@@ -80,6 +81,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
         Arc::new(rows.iter().map(|row| row.figures[0]).collect::<Int64Array>()),
         Arc::new(second.collect::<Decimal128Array>().with_data_type(DataType::Decimal128(38, 0))),
         Arc::new(rows.iter().map(third).collect::<Int64Array>()),
+        Arc::new(rows.iter().map(|row| row.figures[0]).collect::<Int64Array>()),
     ];
     RecordBatch::try_new(schema(), columns).unwrap()
 }
@@ -94,6 +96,7 @@ fn what(sets: Option<Vec<Vec<usize>>>) -> Arc<Gather> {
     let figures = vec![
         Figure { by: by(None), bounds: None },
         Figure { by: by(Some(0)), bounds: Some((0, 50)) },
+        Figure { by: by(None), bounds: None },
         Figure { by: by(None), bounds: None },
     ];
     Arc::new(Gather { keys: 3, sets, figures })
@@ -115,9 +118,13 @@ fn slowly(rows: &[Row], what: &Gather) -> BTreeMap<Key, Vec<RawCell>> {
                 let bits = (0..3).fold(0, |id, n| id << 1 | u8::from(!set.contains(&n)));
                 key.push(bits.to_string());
             }
-            let group = groups.entry(key).or_insert_with(|| vec![BTreeMap::new(); 3]);
+            let group = groups.entry(key).or_insert_with(|| vec![BTreeMap::new(); 4]);
             for (n, people) in group.iter_mut().enumerate() {
-                let much = row.figures.get(n).copied().unwrap_or_else(|| third(row));
+                let much = match n {
+                    0 | 1 => row.figures[n],
+                    2 => third(row),
+                    _ => row.figures[0],
+                };
                 if let (Some(person), Some(much)) = (row.person, much) {
                     let much = if n == 1 { much.clamp(0, 50) } else { much };
                     *people.entry(person).or_default() += i128::from(much);
@@ -162,9 +169,9 @@ fn by_group(gathered: Gathered) -> BTreeMap<Key, Vec<RawCell>> {
 
 fn gathered(parts: &[Vec<Row>], what: &Arc<Gather>, ordered: bool, size: usize) -> Gathered {
     let keys = key_schema(&schema(), what);
-    let mut whole = Table::new(what, ordered, &keys);
+    let mut whole = Table::new(what, ordered, &keys, &[None, None, None, Some(0)]);
     for part in parts {
-        let mut table = Table::new(what, ordered, &keys);
+        let mut table = Table::new(what, ordered, &keys, &[None, None, None, Some(0)]);
         for some in part.chunks(size) {
             table.add(&batch(some)).unwrap();
         }
@@ -203,8 +210,8 @@ proptest! {
 #[test]
 fn a_table_without_keys_has_one_row_also_of_nobody() {
     let what = Arc::new(Gather { keys: 0, ..what(None).as_ref().clone() });
-    let rows = batch(&[]).project(&[3, 4, 5, 6]).unwrap();
-    let table = Table::new(&what, true, &key_schema(&rows.schema(), &what));
+    let rows = batch(&[]).project(&[3, 4, 5, 6, 7]).unwrap();
+    let table = Table::new(&what, true, &key_schema(&rows.schema(), &what), &[None; 4]);
     let gathered = table.finish().unwrap();
     assert_eq!(gathered.keys.num_rows(), 1);
     assert_eq!(gathered.cells[0], [RawCell::default()]);
@@ -220,10 +227,10 @@ fn persons_out_of_order_are_an_error_where_order_was_proven() {
         person: Some(person),
         figures: [Some(1), Some(1)],
     };
-    let mut table = Table::new(&what(None), true, &key_schema(&schema(), &what(None)));
+    let mut table = Table::new(&what(None), true, &key_schema(&schema(), &what(None)), &[None; 4]);
     assert!(table.add(&batch(&[one(1), one(4), one(4)])).is_ok());
     assert!(table.add(&batch(&[one(5), one(3)])).is_err());
-    let mut table = Table::new(&what(None), true, &key_schema(&schema(), &what(None)));
+    let mut table = Table::new(&what(None), true, &key_schema(&schema(), &what(None)), &[None; 4]);
     assert!(table.add(&batch(&[one(7)])).is_ok());
     assert!(table.add(&batch(&[one(6)])).is_err());
 }
