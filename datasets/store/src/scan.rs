@@ -4,6 +4,9 @@
 //! partitions here, because it never sees them: either would tear a person's rows apart and count people
 //! twice. Runs of one bucket are merged while they are read; buckets follow each other.
 //!
+//! Every row group is read, whatever is asked: files are sorted by person, so that statistics leave nothing out but for
+//! what hardly anybody has, and then the time taken would tell of it.
+//!
 //! Text columns can be read as codes: numbers into the dictionary that the file holds anyway.
 
 use std::fmt;
@@ -11,24 +14,20 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow_array::{RecordBatch, RecordBatchOptions, new_null_array};
+use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ScalarValue, SplitPoint, internal_err};
-use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::{
-    CachedParquetFileReaderFactory, ParquetFileReaderFactory as _,
-};
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::MemoryConsumer;
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{
     EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr, PhysicalSortExpr,
     RangePartitioning,
 };
+use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
 use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
@@ -38,7 +37,8 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path as ObjectPath;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 
 use crate::StoreError;
 use crate::layout::Layout;
@@ -120,7 +120,6 @@ pub struct StoreScan {
     /// Which of these have few values, and so dictionaries in the files.
     few: Arc<[bool]>,
     projection: Option<Vec<usize>>,
-    predicate: Option<Arc<dyn PhysicalExpr>>,
     partitions: Vec<Vec<Segment>>,
     ordering: Option<LexOrdering>,
     properties: Arc<PlanProperties>,
@@ -133,7 +132,6 @@ impl StoreScan {
         files: Arc<Vec<ScanFile>>,
         split: &Split,
         projection: Option<Vec<usize>>,
-        predicate: Option<Arc<dyn PhysicalExpr>>,
         verifier: Arc<Verifier>,
     ) -> Result<Self> {
         let schema = match &projection {
@@ -162,7 +160,6 @@ impl StoreScan {
             stored: Arc::clone(&layout.stored),
             few: few_values(layout),
             projection,
-            predicate,
             partitions,
             ordering,
             properties: Arc::new(properties),
@@ -208,82 +205,82 @@ impl StoreScan {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let (Segment::Chain(files) | Segment::Merge(files)) = &segment;
-        let mut opened = Vec::with_capacity(files.len());
-        for file in files {
-            let verified = self.verifier.verify(&file.location, &file.file).await;
-            verified.map_err(|error| DataFusionError::External(Box::new(error)))?;
-            opened.push(self.partitioned(file, &context).await?);
-        }
+        let batch_size = context.session_config().batch_size();
         match (segment, &self.ordering) {
-            (Segment::Merge(_), Some(ordering)) => {
-                let runs =
-                    opened.into_iter().map(|file| self.read(vec![file], Arc::clone(&context)));
+            (Segment::Merge(files), Some(ordering)) => {
+                let mut runs = Vec::with_capacity(files.len());
+                for file in &files {
+                    runs.push(self.rows_of(file, batch_size).await?);
+                }
                 let pool = context.memory_pool();
                 StreamingMergeBuilder::new()
-                    .with_streams(runs.collect::<Result<Vec<_>>>()?)
+                    .with_streams(runs)
                     .with_schema(self.schema())
                     .with_expressions(ordering)
-                    .with_batch_size(context.session_config().batch_size())
+                    .with_batch_size(batch_size)
                     .with_metrics(BaselineMetrics::new(&ExecutionPlanMetricsSet::new(), partition))
                     .with_reservation(MemoryConsumer::new("StoreScan").register(pool))
                     // Equal rows come from the older run first, so that every scan gives the same rows.
                     .with_round_robin_tie_breaker(false)
                     .build()
             }
-            (Segment::Chain(_) | Segment::Merge(_), _) => self.read(opened, context),
+            (Segment::Chain(files) | Segment::Merge(files), _) => {
+                let scan = self.clone();
+                let rows = stream::iter(files)
+                    .then(move |file| {
+                        let scan = scan.clone();
+                        async move { scan.rows_of(&file, batch_size).await }
+                    })
+                    .try_flatten();
+                Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+            }
         }
     }
 
-    fn factory(&self, context: &TaskContext) -> CachedParquetFileReaderFactory {
-        let footers = context.runtime_env().cache_manager.get_file_metadata_cache();
-        CachedParquetFileReaderFactory::new(Arc::clone(self.verifier.objects()), footers)
-    }
-
-    /// The file as the reader wants it named, with the types its columns are to be read in.
-    async fn partitioned(&self, file: &ScanFile, context: &TaskContext) -> Result<PartitionedFile> {
-        let named = PartitionedFile::new(file.location.clone(), file.file.bytes);
-        let coded = |name: &str| {
-            let field = self.stored.field_with_name(name);
-            field.is_ok_and(|field| matches!(field.data_type(), DataType::Dictionary(_, _)))
-        };
-        if !self.stored.fields().iter().any(|field| coded(field.name())) {
-            return Ok(named);
-        }
-        // A file may have fewer columns than are described today.
-        let metrics = ExecutionPlanMetricsSet::new();
-        let mut reader = self.factory(context).create_reader(0, named.clone(), None, &metrics)?;
-        let footer = reader.get_metadata(None).await?;
-        let footer = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new())?;
-        let fields = footer.schema().fields().iter();
-        let fields = fields.map(|field| match coded(field.name()) {
-            true => coded_field(field),
-            false => Arc::clone(field),
-        });
-        Ok(named.with_arrow_schema(Arc::new(Schema::new(fields.collect::<Vec<_>>()))))
-    }
-
-    fn read(
+    /// The rows of one file, in the columns and types of this scan.
+    async fn rows_of(
         &self,
-        files: Vec<PartitionedFile>,
-        context: Arc<TaskContext>,
+        file: &ScanFile,
+        batch_size: usize,
     ) -> Result<SendableRecordBatchStream> {
-        let mut source = ParquetSource::new(Arc::clone(&self.stored))
-            .with_parquet_file_reader_factory(Arc::new(self.factory(&context)))
-            .with_enable_page_index(true)
-            .with_pushdown_filters(false);
-        if let Some(predicate) = &self.predicate {
-            source = source.with_predicate(Arc::clone(predicate));
-        }
-        // The URL is never looked at: the reader above knows its own storage.
-        let config =
-            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-                .with_file_group(FileGroup::new(files))
-                .with_preserve_order(true)
-                .with_projection_indices(self.projection.clone())?
-                .build();
-        DataSourceExec::from_data_source(config).execute(0, context)
+        let failed = |error: StoreError| DataFusionError::External(Box::new(error));
+        let footer = self.verifier.footer(&file.location, &file.file).await.map_err(failed)?;
+        let schema = self.schema();
+        let is_coded = |field: &Arc<Field>| matches!(field.data_type(), DataType::Dictionary(_, _));
+        let footer = match schema.fields().iter().any(is_coded) {
+            true => footer.with_codes(&|name| self.has_few(name))?,
+            false => footer.plain(),
+        };
+        let there = |field: &Arc<Field>| footer.schema().index_of(field.name()).ok();
+        let columns = schema.fields().iter().filter_map(there);
+        let columns = ProjectionMask::roots(footer.parquet_schema(), columns);
+        let reader = self.verifier.reader(&file.location, &file.file)?;
+        let rows = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer.clone())
+            .with_projection(columns)
+            .with_batch_size(batch_size)
+            .build()?;
+        let rows = rows.map(move |batch| as_described(&batch?, &schema));
+        let rows = RecordBatchStreamAdapter::new(self.schema(), rows);
+        Ok(make_cooperative(Box::pin(rows)))
     }
+
+    fn has_few(&self, name: &str) -> bool {
+        let place = self.stored.index_of(name).ok();
+        place.and_then(|place| self.few.get(place)).copied().unwrap_or(false)
+    }
+}
+
+/// The columns in the order and with the types of today's description: what an older file lacks is null, and a number
+/// that was narrower then is widened.
+fn as_described(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
+        Some(column) => cast(column, field.data_type()),
+    });
+    let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
 /// What cannot be grouped by, record keys and joined lists, differs from row to row.
@@ -294,7 +291,7 @@ fn few_values(layout: &Layout) -> Arc<[bool]> {
 }
 
 /// A text as codes; anything else as it is.
-fn coded_field(field: &Arc<Field>) -> Arc<Field> {
+pub(crate) fn coded_field(field: &Arc<Field>) -> Arc<Field> {
     match field.data_type() {
         DataType::Utf8 => {
             let codes = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
@@ -388,9 +385,9 @@ impl ExecutionPlan for StoreScan {
 
     fn apply_expressions(
         &self,
-        visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        self.predicate.as_ref().map_or(Ok(TreeNodeRecursion::Continue), visit)
+        Ok(TreeNodeRecursion::Continue)
     }
 
     fn execute(

@@ -167,7 +167,7 @@ async fn no_statistics_answer_a_count_without_a_scan() {
 }
 
 #[tokio::test]
-async fn filters_prune_and_keep_filtering() {
+async fn filters_are_left_to_whoever_asks() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
     append(&store, made_up(400, 0)).await;
