@@ -30,7 +30,7 @@ zeros = "suppressed"
 symbol = "[c]"
 "#;
 
-/// Everything, of everybody, exact: for comparison with the truth.
+/// Everything, of everybody, exact: for comparison with the truth. The same under differential privacy for `stranger`.
 const EVERYTHING: &str = r#"
 reference = "DARS-NIC-900001-EXACT"
 title = "Comparison with the truth"
@@ -65,7 +65,7 @@ pub struct World {
     pub engine: Arc<Engine>,
     /// Its ledger and audit log.
     pub ledger: Arc<SqliteState>,
-    /// All agreements: the three of the demo and an exact one for `referee`.
+    /// All agreements: the three of the demo, an exact one for `referee`, one with differential privacy for `stranger`.
     pub agreements: Agreements,
     /// The same people in plain DataFusion.
     pub truth: SessionContext,
@@ -146,7 +146,14 @@ impl World {
             let memory = MemTable::try_new(table.schema(), vec![batches])?;
             schema.register_table(table.name.name().to_owned(), Arc::new(memory))?;
         }
-        let mut files = vec![("everything.toml".to_owned(), EVERYTHING.to_owned())];
+        let private = EVERYTHING
+            .replace("900001-EXACT", "900002-PRIVA")
+            .replace("\"exact\"", "\"differential-privacy\"")
+            .replace("referee", "stranger");
+        let mut files = vec![
+            ("everything.toml".to_owned(), EVERYTHING.to_owned()),
+            ("private.toml".to_owned(), private),
+        ];
         let deployed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/agreements");
         for entry in std::fs::read_dir(deployed)? {
             let path = entry?.path();

@@ -7,15 +7,13 @@
 #[cfg(test)]
 mod tests;
 
-use cordon_disclosure::Protection;
-
 use crate::{Agreement, Status, TableGrant};
 
 impl Agreement {
     /// Why this agreement, whose profile has no noise, cannot stand beside another, whose profile has; none where
     /// it can. Row filters are not compared: whether they leave the same rows depends on the data.
     pub fn contradicts(&self, noisy: &Self) -> Option<String> {
-        let has_noise = |a: &Self| matches!(a.profile.protection(), Protection::Noise(_));
+        let has_noise = |a: &Self| a.profile.has_meter();
         let counts = |a: &Self| a.status != Status::Draft;
         if has_noise(self) || !has_noise(noisy) || !counts(self) || !counts(noisy) {
             return None;

@@ -168,6 +168,7 @@ impl World {
         let counted = |name: &str, measure, cells: &[RawCell]| RawMeasure {
             name: name.to_owned(),
             measure,
+            most: None,
             cells: cells.to_vec(),
         };
         let mut measures = vec![counted("episodes", Measure::Rows, &self.counts)];

@@ -106,6 +106,13 @@ impl PeopleKey {
         hashed
     }
 
+    /// A number for a person and something named: evenly spread for whoever lacks the key.
+    pub(crate) fn drawn(&self, person: i64, name: u64) -> u64 {
+        let [a, b, c, d] = self.0;
+        let seed = folded(folded(person.cast_unsigned() ^ c, d) ^ a, b);
+        folded(folded(seed ^ b, name ^ d) ^ a, c)
+    }
+
     /// What a person with this contribution adds to its bucket; never 0, so that nobody is invisible.
     #[inline]
     pub(crate) fn mark(&self, person: &HashedPerson, contribution: i128) -> u16 {

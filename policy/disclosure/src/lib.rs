@@ -21,6 +21,7 @@ mod key;
 mod ledger;
 mod meter;
 mod noise;
+mod privacy;
 mod profile;
 mod raw;
 mod refusal;
@@ -39,6 +40,7 @@ pub use ledger::{
     Recorded, Scope, Standing, Timestamp,
 };
 pub use meter::Charge;
+pub use privacy::{Bounding, PrivacyError, PrivacyRule, Unbounded};
 pub use profile::{Clip, NoiseRule, Profile, ProfileError, Protection, ZeroRule};
 pub use raw::{Heavy, Measure, Question, RawAggregates, RawCell, RawError, RawMeasure, RowsOf};
 pub use refusal::{Code, Family, Page, Place, Refusal};

@@ -9,6 +9,8 @@ mod tests;
 
 use std::fmt::Write as _;
 
+use crate::PrivacyRule;
+
 /// Rules that a permit carries. Only a validated profile can be made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
@@ -30,6 +32,9 @@ pub enum Protection {
     Rules,
     /// Every figure has noise of its own, answered sets are remembered, and a meter runs.
     Noise(NoiseRule),
+    /// Differential privacy: what one person can change is bounded before noise is drawn, nothing is decided by the
+    /// data, and a budget ends it.
+    Privacy(PrivacyRule),
     /// The cell-key method of the Office for National Statistics, for census style tables: each person has
     /// a key, a cell's keys are added up, and a table says what is added to its count.
     CellKey,
@@ -93,6 +98,7 @@ pub struct ProfileError {
 /// The profiles that ship with Cordon, by name.
 const BUILT_IN: &[(&str, &str)] = &[
     ("cell-key", include_str!("../../profiles/cell-key.toml")),
+    ("differential-privacy", include_str!("../../profiles/differential-privacy.toml")),
     ("guarded", include_str!("../../profiles/guarded.toml")),
     ("hes-publication", include_str!("../../profiles/hes-publication.toml")),
     ("nhs-sde", include_str!("../../profiles/nhs-sde.toml")),
@@ -164,7 +170,29 @@ impl Profile {
     pub fn separation(&self) -> Option<usize> {
         match &self.protection {
             Protection::Noise(rule) => Some(rule.separation),
+            Protection::Rules | Protection::Privacy(_) | Protection::CellKey => None,
+        }
+    }
+
+    /// Charged answers after which nothing new is drawn; none without such an end.
+    pub fn budget(&self) -> Option<f64> {
+        match &self.protection {
+            Protection::Noise(rule) => rule.budget,
+            Protection::Privacy(rule) => Some(rule.budget),
             Protection::Rules | Protection::CellKey => None,
+        }
+    }
+
+    /// Whether answers are charged at all.
+    pub fn has_meter(&self) -> bool {
+        matches!(self.protection, Protection::Noise(_) | Protection::Privacy(_))
+    }
+
+    /// By how much the noise of new draws is multiplied when the meter stands there.
+    pub(crate) fn growth(&self, meter: f64) -> f64 {
+        match &self.protection {
+            Protection::Noise(rule) => rule.growth(meter),
+            Protection::Privacy(_) | Protection::Rules | Protection::CellKey => 1.0,
         }
     }
 
@@ -182,6 +210,9 @@ impl Profile {
         match protection {
             Protection::Rules => {}
             Protection::Noise(rule) => {
+                let _ = write!(text, " {rule:?}");
+            }
+            Protection::Privacy(rule) => {
                 let _ = write!(text, " {rule:?}");
             }
             Protection::CellKey => text.push_str(" cell-key"),
@@ -213,10 +244,5 @@ impl NoiseRule {
         #[expect(clippy::cast_precision_loss, reason = "a threshold is a small number")]
         let least = profile.threshold as f64;
         self.charge(least)
-    }
-
-    /// Charged answers after which nothing new is drawn.
-    pub fn budget(&self) -> Option<f64> {
-        self.budget
     }
 }

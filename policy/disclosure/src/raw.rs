@@ -143,6 +143,8 @@ pub struct RawMeasure {
     pub name: String,
     /// What it measures.
     pub measure: Measure,
+    /// The most that one row can contribute to a total, in its fixed point, where that is public.
+    pub most: Option<u128>,
     /// One per group, in the order of the keys.
     pub cells: Vec<RawCell>,
 }

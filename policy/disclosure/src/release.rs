@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,10 +15,11 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use crate::groups::Group;
 use crate::index::Outcome as CellOutcome;
 use crate::meter::Smallest;
+use crate::privacy::PrivacyError;
 use crate::{
-    Asked, Charge, Code, Decided, Earlier, Index, Ledger, LedgerError, Measure, NoiseRule, Profile,
-    Protection, Question, RawAggregates, RawMeasure, Refusal, Secret, Timestamp, decide, rules,
-    stored,
+    Asked, Charge, Code, Decided, Earlier, Index, Ledger, LedgerError, Measure, NoiseRule,
+    PrivacyRule, Profile, Protection, Question, RawAggregates, RawMeasure, Refusal, Secret,
+    Timestamp, decide, rules, stored,
 };
 
 /// A table that has passed disclosure control and been recorded. [`release`] is its only constructor; what
@@ -99,6 +101,9 @@ pub enum ReleaseError {
     /// It could not be recorded.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// No noise could be drawn: an internal error.
+    #[error(transparent)]
+    Privacy(#[from] PrivacyError),
     /// A figure does not fit its column: an internal error.
     #[error("a released table could not be built")]
     Build(#[source] ArrowError),
@@ -219,6 +224,13 @@ fn look_up_or_decide(
             Protection::Rules | Protection::CellKey => {
                 (table(raw, &by_rules(raw))?, false, Charge::default())
             }
+            Protection::Privacy(rule) => {
+                if let Some(refusal) = spent(&raw.profile, earlier.meter()?, raw.question.tables) {
+                    return Ok(Decision::Refused(Box::new(refusal)));
+                }
+                let charge = most_charged(&raw.profile, raw.question.tables);
+                (table(raw, &by_privacy(raw, rule)?)?, false, charge)
+            }
             Protection::Noise(rule) => {
                 let meter = earlier.meter()?;
                 if let Some(refusal) = spent(&raw.profile, meter, raw.question.tables) {
@@ -246,10 +258,10 @@ fn sealed(
     earlier: &dyn Earlier,
     charge: Charge,
 ) -> Result<(ReleasedTable, Vec<u8>), ReleaseError> {
-    if let Protection::Noise(rule) = &profile.protection {
+    if profile.has_meter() {
         let meter = earlier.meter()?.and(charge);
-        let growth = rule.growth(meter.answers());
-        table.metered = Some(Metered { charge, meter, growth, budget: rule.budget() });
+        let (growth, budget) = (profile.growth(meter.answers()), profile.budget());
+        table.metered = Some(Metered { charge, meter, growth, budget });
     }
     let sealed = stored::seal(&table, &question.fingerprint).map_err(ReleaseError::Build)?;
     Ok((table, sealed))
@@ -258,8 +270,7 @@ fn sealed(
 /// The refusal of a question that an agreement's budget may not reach: so many figure columns times grouping
 /// sets. It speaks of the meter and the text only, which are public.
 pub fn spent(profile: &Profile, meter: Charge, tables: u64) -> Option<Refusal> {
-    let Protection::Noise(rule) = &profile.protection else { return None };
-    let budget = rule.budget()?;
+    let budget = profile.budget()?;
     let most = most_charged(profile, tables);
     (meter.and(most).answers() > budget).then(|| {
         let left = (budget - meter.answers()).max(0.0);
@@ -279,6 +290,7 @@ pub fn spent(profile: &Profile, meter: Charge, tables: u64) -> Option<Refusal> {
 pub fn most_charged(profile: &Profile, tables: u64) -> Charge {
     match &profile.protection {
         Protection::Noise(rule) => Charge::of(tables as f64 * rule.largest_charge(profile)),
+        Protection::Privacy(_) => Charge::of(tables as f64),
         Protection::Rules | Protection::CellKey => Charge::default(),
     }
 }
@@ -331,6 +343,46 @@ fn figure(profile: &Profile, measure: &RawMeasure, group: &Group) -> CellOutcome
         None => rules::nobody(profile),
     };
     CellOutcome { figure, spread: rules::spread(profile) }
+}
+
+/// Noise that hides a whole person, on every group of a public list, or on those that are found large enough by noise
+/// as well. Groups that a public list lacks, such as what is unknown, are left out.
+fn by_privacy(raw: &RawAggregates, rule: &PrivacyRule) -> Result<Rows, PrivacyError> {
+    let mut sets: BTreeMap<i128, Vec<Group>> = BTreeMap::new();
+    for group in raw.groups.ordered() {
+        sets.entry(raw.groups.set_of(group)).or_default().push(*group);
+    }
+    let mut rows = Rows::new(raw);
+    for mut groups in sets.into_values() {
+        if raw.groups.public_list() {
+            groups.retain(|group| group.public);
+        } else {
+            let people = groups.iter().filter_map(|group| {
+                let people = raw.people.get(group.cells?)?;
+                Some((group.cells? as u64, people.persons))
+            });
+            let listed = rule.listed(people)?;
+            groups.retain(|group| group.cells.is_some_and(|at| listed.contains(&(at as u64))));
+        }
+        let mut columns = Vec::with_capacity(raw.measures.len());
+        for measure in &raw.measures {
+            let most = rule.most(measure.measure, measure.most)?;
+            let figure = |group: &Group| {
+                group.cells.and_then(|at| measure.cells.get(at)).map_or(0, |cell| cell.figure)
+            };
+            let exact: Vec<i128> = groups.iter().map(figure).collect();
+            columns.push((rule.noisy(&exact, most)?, rule.error(most)));
+        }
+        for (at, group) in groups.iter().enumerate() {
+            let figures = columns.iter().map(|(noisy, error)| CellOutcome {
+                figure: noisy.get(at).map(|figure| i128::from(*figure)),
+                #[expect(clippy::cast_possible_truncation, reason = "a spread needs few digits")]
+                spread: *error as f32,
+            });
+            rows.push(*group, figures);
+        }
+    }
+    Ok(rows)
 }
 
 /// What noise, index and meter made of a table.
@@ -530,16 +582,29 @@ fn notes(raw: &RawAggregates) -> Vec<String> {
     let threshold = raw.profile.threshold;
     let people = match &raw.profile.protection {
         Protection::Noise(rule) => format!("{} people", rules::people(&raw.profile, rule)),
+        Protection::Privacy(rule) => format!("{} people, by a noisy count,", rule.least_people()),
         _ => format!("{threshold} people"),
     };
     if !raw.groups.fields().is_empty() {
         notes.push(if raw.groups.public_list() {
-            format!(
-                "every group of the public list stands in the table; others only with {people} or more"
-            )
+            match &raw.profile.protection {
+                Protection::Privacy(_) => {
+                    "every group of the public list stands in the table, and no other".to_owned()
+                }
+                _ => format!(
+                    "every group of the public list stands in the table; others only with {people} or more"
+                ),
+            }
         } else {
             format!("only groups of {people} or more stand in the table")
         });
+    }
+    if let Protection::Privacy(rule) = &raw.profile.protection {
+        let (epsilon, delta) = rule.whole();
+        notes.push(format!(
+            "differential privacy for whole persons: all that this agreement may ever ask tells of one person at most epsilon {epsilon:.1} (delta {delta})"
+        ));
+        return notes;
     }
     if let Protection::Noise(rule) = &raw.profile.protection {
         notes.push(format!(

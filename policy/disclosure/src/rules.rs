@@ -169,6 +169,7 @@ pub(crate) fn treatment(profile: &Profile, measure: Measure) -> String {
     let scaled = matches!(measure, Measure::Total { .. });
     let parts = match &profile.protection {
         Protection::Noise(rule) => noise_treatment(profile, rule, measure),
+        Protection::Privacy(rule) => rule.treatment(measure),
         Protection::CellKey if !scaled => vec![
             "perturbed by cell key, rule 10-5".to_owned(),
             format!("below {} suppressed", profile.threshold),

@@ -110,6 +110,7 @@ pub(crate) fn raw(
         .map(|(at, (name, measure))| RawMeasure {
             name: (*name).to_owned(),
             measure: *measure,
+            most: None,
             cells: keys.iter().map(|key| cell(at, &of(key), profile)).collect(),
         })
         .collect();

@@ -35,6 +35,10 @@ use clap::Parser as _;
 use crate::cli::Cli;
 use crate::exit::Exit;
 
+/// Planning a query makes and drops some hundred thousand small values, on many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Before anything that could open a connection or look at a token: one provider for the whole process.
     cordon_wire::install_crypto();

@@ -16,7 +16,7 @@ use arrow_schema::{Field, Schema};
 use chrono::{NaiveDate, Utc};
 use cordon_agreements::{Agreement, Agreements, Permit, Status, UserId};
 use cordon_catalogue::TableName;
-use cordon_disclosure::{AuditOutcome, Charge, Protection};
+use cordon_disclosure::{AuditOutcome, Charge};
 use cordon_engine::OwnViews;
 use cordon_state::{AuditRow, KeptNote, SqliteState};
 use cordon_wire::AgreementsInForce;
@@ -87,10 +87,7 @@ pub(crate) fn agreements_table(
     let number = |of: &dyn Fn(&Agreement) -> Option<f64>| -> ArrayRef {
         Arc::new(agreements.iter().map(|a| of(a)).collect::<Float64Array>())
     };
-    let budget = |a: &Agreement| match a.profile().protection() {
-        Protection::Noise(rule) => rule.budget(),
-        Protection::Rules | Protection::CellKey => None,
-    };
+    let budget = |a: &Agreement| a.profile().budget();
     let tables = |a: &Agreement| a.grants().map(|(t, _)| t.as_str()).collect::<Vec<_>>().join(", ");
     table([
         ("reference", text(&|a| a.id().to_string())),

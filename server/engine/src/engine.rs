@@ -456,7 +456,8 @@ impl Inner {
                         given.tables.insert(cut.id, table.batch().clone());
                         continue;
                     }
-                    ran.meets |= cut.meets;
+                    // Under differential privacy all answers come in steps.
+                    ran.meets |= cut.meets || cut.gather.bounding.is_some();
                     if !ready.contains_key(&id) {
                         let (mut cuts, mut questions) = (vec![Arc::clone(cut)], vec![question]);
                         for later in guarded.steps.iter().skip(at + 1) {

@@ -20,14 +20,14 @@ use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 
 use crate::by_person::by_person;
 use crate::coded::coded;
-use crate::gather::{Gather, Gathered, Wanted, gather};
+use crate::gather::{Figure, Gather, Gathered, Wanted, gather};
 use crate::guard::{Cut, Domain};
 use crate::in_order::in_order;
 use crate::released::ReleasedSource;
 use crate::whole::{Unread, whole};
 
 /// Most rows of a public domain that are emitted; beyond, only groups that pass are shown.
-const MAX_DOMAIN: usize = 20_000;
+pub(crate) const MAX_DOMAIN: usize = 20_000;
 
 /// Longest text that a scalar subquery may give, bytes.
 const MOST_TEXT: usize = 1 << 16;
@@ -264,7 +264,8 @@ async fn raw(
             _ if *number > 0 && last_use(*number) == Some(at) => std::mem::take(read),
             _ => read.clone(),
         };
-        measures.push(RawMeasure { name, measure, cells });
+        let most = cut.gather.figures.get(*number).and_then(Figure::most);
+        measures.push(RawMeasure { name, measure, most, cells });
     }
     let Some(people) = cells.into_iter().next() else {
         return internal_err!("an inner plan has evidence");

@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
-use cordon_disclosure::{Charge, Metered, Profile, Protection, most_charged};
+use cordon_disclosure::{Charge, Metered, Profile, most_charged};
 use datafusion::common::Result;
 
 use crate::answer::{Answer, Note, Prepared};
@@ -48,7 +48,7 @@ pub(crate) fn advertised(
         }
     }
     let mut metadata = HashMap::new();
-    if let Protection::Noise(_) = profile.protection() {
+    if profile.has_meter() {
         let tables: usize = plan.steps.iter().map(|step| step.tables()).sum();
         let most = most_charged(profile, tables as u64).answers();
         metadata.insert(MOST_CHARGED.to_owned(), format!("{most:.3}"));

@@ -26,7 +26,7 @@ use arrow_buffer::NullBuffer;
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
-use cordon_disclosure::{Gathering, RawCell};
+use cordon_disclosure::{Bounding, Gathering, RawCell, Unbounded};
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -59,6 +59,8 @@ pub(crate) struct Gather {
     /// Which keys stand in each grouping set; none without grouping sets.
     pub(crate) sets: Option<Vec<Vec<usize>>>,
     pub(crate) figures: Vec<Figure>,
+    /// How much of one person goes in at most, where anything is bounded.
+    pub(crate) bounding: Option<Bounding>,
 }
 
 /// Groups with their evidence.
@@ -91,7 +93,9 @@ impl Wanted {
         let key = |figure: &Figure| figure.by.key;
         // One key hashes all of a table's people.
         let first = self.what.figures.first().map(key);
-        self.what.figures.iter().all(|figure| Some(key(figure)) == first)
+        // To be bounded, people are kept as they are until all is read.
+        self.what.bounding.is_none()
+            && self.what.figures.iter().all(|figure| Some(key(figure)) == first)
             && in_order(plan, self.from + self.what.keys)
     }
 }
@@ -370,6 +374,10 @@ impl Table {
                 let ids: ArrayRef = Arc::new(UInt64Array::from(vec![id; groups]));
                 columns.push(cast(&ids, schema.field(self.what.keys).data_type())?);
             }
+            if let Some(bounding) = &self.what.bounding {
+                let bounded = set.bounded(&self.what.figures, bounding, &columns)?;
+                cells.iter_mut().zip(bounded).for_each(|(to, from)| to.extend(from));
+            }
             let options = RecordBatchOptions::new().with_row_count(Some(groups));
             parts.push(RecordBatch::try_new_with_options(
                 SchemaRef::clone(&schema),
@@ -393,6 +401,31 @@ impl Table {
             }
         }
         Ok(Gathered { keys: together(&schema, parts)?, cells })
+    }
+}
+
+impl Set {
+    /// Takes the cells as evidence of which nobody is more than may be of one person.
+    fn bounded(
+        &mut self,
+        figures: &[Figure],
+        bounding: &Bounding,
+        keys: &[ArrayRef],
+    ) -> Result<Vec<Vec<RawCell>>> {
+        let Some(first) = figures.first() else { return internal_err!("a table has evidence") };
+        let unbounded = figures.iter().zip(&mut self.cells).map(|(figure, cells)| Unbounded {
+            by: figure.by,
+            most: figure.most(),
+            groups: cells.drain(..).map(Cell::people).collect(),
+        });
+        Ok(bounding.cells(&first.by.key, keys, unbounded.collect())?)
+    }
+}
+
+impl Figure {
+    /// The most that one row can contribute, where that is public.
+    pub(crate) fn most(&self) -> Option<u128> {
+        self.bounds.map(|(least, most)| least.unsigned_abs().max(most.unsigned_abs()))
     }
 }
 

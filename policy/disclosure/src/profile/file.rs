@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::{Clip, NoiseRule, Profile, ProfileError, Protection, ZeroRule};
+use crate::PrivacyRule;
 
 /// The file as written.
 #[derive(Deserialize)]
@@ -19,6 +20,7 @@ struct ProfileFile {
     #[serde(default)]
     cell_key: bool,
     noise: Option<NoiseFile>,
+    privacy: Option<PrivacyFile>,
     meter: Option<MeterFile>,
 }
 
@@ -33,6 +35,16 @@ struct NoiseFile {
     variance: f64,
     per_person: f64,
     bound: u32,
+}
+
+/// `[privacy]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrivacyFile {
+    groups: u32,
+    rows: u32,
+    rho: f64,
+    delta: f64,
 }
 
 /// `[meter]`.
@@ -87,6 +99,7 @@ fn check(file: ProfileFile) -> Result<Profile, String> {
         significant_digits,
         cell_key,
         noise,
+        privacy,
         meter,
     } = file;
     if !is_name(&name) {
@@ -113,19 +126,35 @@ fn check(file: ProfileFile) -> Result<Profile, String> {
             "`significant_digits` is {digits}; write 1 to {MOST_DIGITS}, or leave it out for all digits"
         ));
     }
-    let protection = match (noise, meter, cell_key) {
-        (Some(noise), meter, false) => Protection::Noise(check_noise(threshold, &noise, meter)?),
-        (None, None, true) => Protection::CellKey,
-        (None, None, false) => Protection::Rules,
-        (Some(_), _, true) => {
-            return Err("`cell_key` and `[noise]` are two methods; keep one".to_owned());
+    let protection = match (noise, privacy, meter, cell_key) {
+        (Some(noise), None, meter, false) => {
+            Protection::Noise(check_noise(threshold, &noise, meter)?)
         }
-        (None, Some(_), _) => {
+        (None, Some(privacy), meter, false) => {
+            Protection::Privacy(check_privacy(&privacy, meter.unwrap_or_default())?)
+        }
+        (None, None, None, true) => Protection::CellKey,
+        (None, None, None, false) => Protection::Rules,
+        (None, None, Some(_), _) => {
             return Err(
-                "`[meter]` needs `[noise]`: without noise there is nothing to grow".to_owned()
+                "`[meter]` needs `[noise]` or `[privacy]`: without noise there is nothing to count"
+                    .to_owned(),
+            );
+        }
+        _ => {
+            return Err(
+                "`cell_key`, `[noise]` and `[privacy]` are three methods; keep one".to_owned()
             );
         }
     };
+    if matches!(protection, Protection::Privacy(_))
+        && (clip, rounding, zeros) != (Clip::None, 1, ZeroRule::Suppressed)
+    {
+        return Err(
+            "beside `[privacy]` write `clip = \"none\"`, `rounding = 1` and `zeros = \"suppressed\"`: what one person can add is bounded there, and noise is all the rest"
+                .to_owned(),
+        );
+    }
     if matches!(protection, Protection::Noise(_)) {
         if clip != Clip::ThresholdLargest {
             return Err(
@@ -184,13 +213,6 @@ fn check_noise(
             "`separation_jitter` is {separation_jitter}; write at most {LARGEST_JITTER}"
         ));
     }
-    let within = |name: &str, value: f64, from: f64, to: f64| {
-        if value.is_finite() && (from..=to).contains(&value) {
-            Ok(())
-        } else {
-            Err(format!("`{name}` is {value}; write a number from {from} to {to}"))
-        }
-    };
     within("weights", weights, 0.0, 1.0)?;
     within("variance", variance, 0.5, LARGEST_VARIANCE)?;
     within("per_person", per_person, 0.0, 10.0)?;
@@ -220,6 +242,33 @@ fn check_noise(
         least_charge,
         budget,
     })
+}
+
+fn within(name: &str, value: f64, from: f64, to: f64) -> Result<(), String> {
+    if value.is_finite() && (from..=to).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("`{name}` is {value}; write a number from {from} to {to}"))
+    }
+}
+
+fn check_privacy(privacy: &PrivacyFile, meter: MeterFile) -> Result<PrivacyRule, String> {
+    let PrivacyFile { groups, rows, rho, delta } = *privacy;
+    within("groups", f64::from(groups), 1.0, 1_000.0)?;
+    within("rows", f64::from(rows), 1.0, 1_000.0)?;
+    // Beyond this nothing that could be called privacy is left of one table.
+    within("rho", rho, 1e-6, 1.0)?;
+    within("delta", delta, 1e-15, 1e-6)?;
+    match meter {
+        MeterFile { growth_from: None, least_charge: 0.0, budget: Some(budget) } => {
+            within("budget", budget, 1.0, 1e6)?;
+            // Of all tables together: the claim would be empty.
+            within("rho` times `budget", rho * budget, 0.0, 20.0)?;
+            within("delta` times `budget", delta * budget, 0.0, 1e-3)?;
+            Ok(PrivacyRule { groups, rows, rho, delta, budget })
+        }
+        _ => Err("`[meter]` beside `[privacy]` holds `budget` and nothing else".to_owned()),
+    }
 }
 
 fn is_name(text: &str) -> bool {

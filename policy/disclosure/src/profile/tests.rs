@@ -25,7 +25,10 @@ fn every_built_in_profile_is_valid_and_named_as_it_is_asked_for() {
         assert_eq!(Profile::built_in(name), Some(profile));
     }
     let names: Vec<&str> = Profile::built_in_names().collect();
-    assert_eq!(names, ["cell-key", "guarded", "hes-publication", "nhs-sde"]);
+    assert_eq!(
+        names,
+        ["cell-key", "differential-privacy", "guarded", "hes-publication", "nhs-sde"]
+    );
     assert_eq!(Profile::built_in("exact"), None);
     assert_eq!(Profile::built_in(""), None);
 }
@@ -44,6 +47,26 @@ fn the_numbers_of_the_built_in_profiles() {
         (8, 5, Clip::None, ZeroRule::Shown, "*")
     );
     assert_eq!(hes.significant_digits(), None);
+}
+
+#[test]
+fn numbers_that_would_promise_nothing_are_refused_by_name() {
+    let text = include_str!("../../../profiles/differential-privacy.toml");
+    assert!(Profile::from_toml("p", text).is_ok());
+    for (from, to, problem) in [
+        ("groups = 4", "groups = 0", "`groups` is 0"),
+        ("rows = 5", "rows = 100000", "`rows` is 100000"),
+        ("rho = 0.005", "rho = 0.0", "`rho` is 0"),
+        ("rho = 0.005", "rho = 0.5", "`rho` times `budget` is 100"),
+        ("delta = 1e-9", "delta = 1e-3", "`delta` is 0.001"),
+        ("budget = 200.0", "growth_from = 3.0", "holds `budget` and nothing else"),
+        ("rounding = 1", "rounding = 5", "`rounding = 1`"),
+        ("clip = \"none\"", "clip = \"threshold-largest\"", "`clip = \"none\"`"),
+        ("symbol", "cell_key = true\nsymbol", "keep one"),
+    ] {
+        let error = Profile::from_toml("p", &text.replacen(from, to, 1)).unwrap_err();
+        assert!(error.problem.contains(problem), "{to}: {}", error.problem);
+    }
 }
 
 #[test]

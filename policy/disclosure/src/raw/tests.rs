@@ -13,7 +13,7 @@ fn count(persons: u64) -> RawCell {
 }
 
 fn measure(measure: Measure, cells: Vec<RawCell>) -> RawMeasure {
-    RawMeasure { name: "n".to_owned(), measure, cells }
+    RawMeasure { name: "n".to_owned(), measure, most: None, cells }
 }
 
 fn new(

@@ -242,6 +242,12 @@ impl Cell {
         }
     }
 
+    /// Who contributes what, each person once. Of cells whose rows come in no order.
+    pub(super) fn people(mut self) -> Vec<Part> {
+        self.sort_and_merge();
+        self.parts
+    }
+
     pub(super) fn evidence(mut self, by: &Gathering, ordered: bool) -> RawCell {
         if !ordered {
             self.sort_and_merge();

@@ -99,7 +99,7 @@ fn what(sets: Option<Vec<Vec<usize>>>) -> Arc<Gather> {
         Figure { by: by(None), bounds: None },
         Figure { by: by(None), bounds: None },
     ];
-    Arc::new(Gather { keys: 3, sets, figures })
+    Arc::new(Gather { keys: 3, sets, figures, bounding: None })
 }
 
 /// A group as text: its keys and its set.

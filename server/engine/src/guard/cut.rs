@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_catalogue::Domain as PublicDomain;
-use cordon_disclosure::{Code, Columns, Gathering, Measure, Refusal, RowsOf, error_column};
+use cordon_disclosure::{
+    Bounding, Code, Columns, Gathering, Measure, Protection, Refusal, RowsOf, error_column,
+};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::datasource::provider_as_source;
@@ -23,6 +25,7 @@ use super::person::person_of;
 use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Origin, Personal, Rel};
 use super::second::{SecondTable, beside};
 use super::{Guard, HIDDEN, Step, internal, renamed, total};
+use crate::execute::MAX_DOMAIN;
 use crate::gather::{Figure as Gathers, Gather, key_schema};
 use crate::parse::{MOST_SETS, too_many_sets};
 use crate::released::ReleasedSource;
@@ -229,11 +232,16 @@ impl Guard<'_> {
         let figures = evidence
             .iter()
             .map(|(_, bounds, decimals)| Gathers { by: by(*decimals), bounds: *bounds });
+        let bounding = self.bounding(input, requests)?;
         let gather = Arc::new(Gather {
             keys: groups.len(),
             sets: sets.map(<[_]>::to_vec),
             figures: figures.collect(),
+            bounding,
         });
+        // Which groups there are is found out by a figure of its own, where no list says it.
+        let finding = usize::from(bounding.is_some() && !groups.is_empty() && domain.is_none());
+        let figures = (measures.len() + finding).max(usize::from(bounding.is_none()));
         let schema = released_schema(&rows, &gather, requests);
         let words = format!("{gather:?}\n{}", words(&rows).map_err(internal)?);
         let keys = groups.len() + usize::from(sets.is_some());
@@ -245,12 +253,35 @@ impl Guard<'_> {
             keys,
             rows_of: input.personal().map_or(RowsOf::Joined, Personal::rows_of),
             meets: input.personal().is_some_and(|personal| personal.meetings > 0),
-            tables: sets.map_or(1, <[_]>::len) * measures.len().max(1),
+            tables: sets.map_or(1, <[_]>::len) * figures,
             measures,
             schema: Arc::clone(&schema),
             domain,
         };
         Ok(Table { id: self.once(cut), schema, keys })
+    }
+
+    /// Under differential privacy how much of one person goes in. Then each sum needs public bounds, and rows of one
+    /// person may not multiply: how long that takes is nowhere bounded.
+    fn bounding(&self, input: &Rel, requests: &[Request]) -> Result<Option<Bounding>, Refusal> {
+        let Protection::Privacy(rule) = self.permit.profile().protection() else { return Ok(None) };
+        if input.personal().is_some_and(|personal| personal.meetings > 0) {
+            return Err(Refusal::new(
+                Code::PlanNotOffered,
+                "under differential privacy several rows of a person may not be put beside several",
+            )
+            .instead("count persons in a subquery with IN or EXISTS"));
+        }
+        let bounded =
+            |r: &Request| !matches!(r.measure, Measure::Total { .. }) || r.bounds.is_some();
+        if !requests.iter().all(bounded) {
+            return Err(Refusal::new(
+                Code::NotAPlainSum,
+                "under differential privacy only columns with declared bounds can be added up",
+            )
+            .instead("bound it yourself, sum(least(greatest(x, 0), 30)), or count bands of it"));
+        }
+        Ok(Some(rule.bounding()))
     }
 
     /// The number of a cut; that of an earlier one where the statement asks the same thing twice.
@@ -462,11 +493,40 @@ impl Guard<'_> {
                 self.domain_of(origin, restrictions).ok()?
             })
             .collect::<Option<Vec<_>>>()?;
-        let sets = match sets {
+        let sets: Vec<BTreeSet<usize>> = match sets {
             Some(sets) => sets.iter().map(|s| s.iter().copied().collect()).collect(),
             None => vec![(0..keys.len()).collect()],
         };
-        Some(Domain { values, sets })
+        let private = matches!(self.permit.profile().protection(), Protection::Privacy(_));
+        // What a statement costs there is told before anything runs: whether the list is used must be known by then.
+        (!private || self.most_rows(keys, &sets)? <= MAX_DOMAIN).then_some(Domain { values, sets })
+    }
+
+    /// How many rows a public list has at most.
+    fn most_rows(&self, keys: &[Facts], sets: &[BTreeSet<usize>]) -> Option<usize> {
+        let values = |key: &Facts| -> Option<usize> {
+            let (table, column) = key.origin.as_ref()?;
+            let described = self.catalogue.table(table)?.column(column.as_str())?;
+            match described.domain.as_ref()? {
+                PublicDomain::Codes => Some(described.codes.len()),
+                PublicDomain::Bounds => {
+                    let bounds = described.bounds?;
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "the catalogue holds at most 200 whole values"
+                    )]
+                    let values = (bounds.max - bounds.min + 1.0) as usize;
+                    Some(values)
+                }
+                PublicDomain::Table { table, .. } => usize::try_from(self.pinned.rows(table)?).ok(),
+            }
+        };
+        sets.iter().try_fold(0usize, |all, set| {
+            let mut keys = set.iter().filter_map(|key| keys.get(*key));
+            let rows = keys.try_fold(1usize, |rows, key| rows.checked_mul(values(key)?))?;
+            all.checked_add(rows)
+        })
     }
 
     fn domain_of(

@@ -3,14 +3,14 @@
 //! One measure, one figure: fifty spellings of the same count become the same request.
 
 use arrow_schema::DataType;
-use cordon_disclosure::{Code, Measure, Refusal, RowsOf};
+use cordon_disclosure::{Code, Measure, Protection, Refusal, RowsOf};
 use datafusion::logical_expr::expr::{AggregateFunction, Case};
 use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use datafusion::scalar::ScalarValue;
 
 use super::relation::{ColumnClass, Facts, Number, Personal, Rel};
 use super::second::{Quantile, Second};
-use super::shapes::{literal_is, unaliased, uncast};
+use super::shapes::{literal_is, literal_value, unaliased, uncast};
 use super::{Guard, internal, total};
 use crate::functions;
 
@@ -208,7 +208,8 @@ impl Guard<'_> {
             RowsOf::Joined => Measure::Total { decimals: 0 },
         };
         let contribution = self.totalise(contribution(lit(1i64), conditions), input)?;
-        Ok(requests.add(Request { measure, contribution, bounds: None }))
+        let bounds = matches!(measure, Measure::Total { .. }).then_some((0, 1));
+        Ok(requests.add(Request { measure, contribution, bounds }))
     }
 
     fn sum(
@@ -248,7 +249,10 @@ impl Guard<'_> {
         if !mean && literal_is(&value, |v| v == 1.0) {
             return self.rows(conditions, input, requests).map(Derivation::Plain);
         }
-        let bounds = summable(name, &value_facts)?;
+        let bounds = match self.chosen_bounds(&value, input)? {
+            Some(chosen) => Some(chosen),
+            None => summable(name, &value_facts)?,
+        };
         let count = if mean {
             let mut known = conditions.clone();
             known.push(value.clone().is_not_null());
@@ -374,6 +378,43 @@ impl Guard<'_> {
         let inner = self.read(input, |l| l.value(then))?;
         conditions.push(when.as_ref().clone());
         Ok((uncast(then).clone(), inner))
+    }
+
+    /// Bounds that the analyst sets with LEAST and GREATEST, under differential privacy: noise is made for them. Under
+    /// other profiles each of them would be another draw about the same people.
+    fn chosen_bounds(&mut self, value: &Expr, input: &Rel) -> Result<Option<(f64, f64)>, Refusal> {
+        let Protection::Privacy(_) = self.permit.profile().protection() else { return Ok(None) };
+        let Expr::ScalarFunction(f) = uncast(value) else { return Ok(None) };
+        if !matches!(f.func.name(), "least" | "greatest") {
+            return Ok(None);
+        }
+        let bounds = self.within(value, input)?;
+        Ok(bounds.filter(|(low, high)| low.is_finite() && high.is_finite() && low <= high))
+    }
+
+    /// Between which numbers a value lies: of a column as declared, narrowed by constants.
+    fn within(&mut self, value: &Expr, input: &Rel) -> Result<Option<(f64, f64)>, Refusal> {
+        let core = uncast(value);
+        if let Expr::ScalarFunction(f) = core
+            && let name @ ("least" | "greatest") = f.func.name()
+            && let [one, other] = f.args.as_slice()
+        {
+            let (limit, inner) = match (literal_value(one), literal_value(other)) {
+                (None, Some(limit)) => (limit, one),
+                (Some(limit), None) => (limit, other),
+                _ => return Ok(None),
+            };
+            let inner = self.within(inner, input)?;
+            return Ok(inner.map(|(low, high)| match name {
+                "least" => (low.min(limit), high.min(limit)),
+                _ => (low.max(limit), high.max(limit)),
+            }));
+        }
+        Ok(match self.read(input, |l| l.value(core))?.number {
+            Number::Column(Some(bounds)) => Some(bounds),
+            Number::Column(None) | Number::Derived => Some((f64::NEG_INFINITY, f64::INFINITY)),
+            Number::Flag | Number::Other => None,
+        })
     }
 
     pub(super) fn totalise(&self, expr: Expr, input: &Rel) -> Result<Expr, Refusal> {

@@ -137,6 +137,7 @@ impl Table {
         let named = |(at, what): (usize, &What)| RawMeasure {
             name: format!("{}{at}", self.wording),
             measure: what.measure(),
+            most: None,
             cells: cells(*what),
         };
         let mut question = question(0);
