@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use arrow_array::RecordBatch;
 use chrono::NaiveDate;
 use cordon_agreements::{Agreements, UserId, permit};
-use cordon_catalogue::Catalogue;
+use cordon_catalogue::{Catalogue, TableName};
 use cordon_disclosure::{Profile, Secret};
 use cordon_engine::{
     Answer, Engine, EngineSettings, QueryOptions, Stop, SubmittedSql, new_query_id,
@@ -88,6 +88,40 @@ fn profile(name: &str) -> Option<Profile> {
     }
 }
 
+/// What a house is built of.
+pub struct Plan<'a> {
+    /// How many synthetic people.
+    pub people: u64,
+    /// Which ones.
+    pub seed: u64,
+    /// Rows of one table as they are loaded, one load after another.
+    pub loads: &'a Loads<'a>,
+    /// Further agreements: file name and text.
+    pub agreements: Vec<(String, String)>,
+    /// Whether the first public table is loaded once more: all versions together then have another name, and those of
+    /// patients' tables have not.
+    pub again: bool,
+    /// Another house's ledger; a new one without.
+    pub ledger: Option<Arc<SqliteState>>,
+}
+
+/// From the rows of a table the batches that are loaded one after another.
+pub type Loads<'a> = dyn Fn(&TableName, Vec<RecordBatch>) -> Result<Vec<Vec<RecordBatch>>> + 'a;
+
+impl Plan<'_> {
+    /// So many people, all loaded at once.
+    pub fn of(people: u64) -> Self {
+        Self {
+            people,
+            seed: 42,
+            loads: &|_, rows| Ok(vec![rows]),
+            agreements: Vec::new(),
+            again: false,
+            ledger: None,
+        }
+    }
+}
+
 impl World {
     /// A house of so many synthetic people.
     ///
@@ -105,6 +139,14 @@ impl World {
         people: u64,
         change: impl FnOnce(&mut EngineSettings),
     ) -> Result<Self> {
+        Self::built(Plan::of(people), change).await
+    }
+
+    /// A house by a plan.
+    ///
+    /// # Errors
+    /// When a part of it cannot be built.
+    pub async fn built(plan: Plan<'_>, change: impl FnOnce(&mut EngineSettings)) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let catalogue = Arc::new(Catalogue::built_in()?);
         // The same numbers for the same people in every test: noise is drawn by them.
@@ -113,7 +155,8 @@ impl World {
         std::fs::write(at.join("person.key"), [9; 32])?;
         let store = Arc::new(Store::open(&at, Arc::clone(&catalogue)).await?);
         let truth = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
-        let population = Population::new(people, 42);
+        let population = Population::new(plan.people, plan.seed);
+        let (mut again, mut of_people) = (plan.again, Vec::new());
         let default = truth.catalog("datafusion").context("the default catalogue")?;
         for group in ["hes", "ref"] {
             default.register_schema(group, Arc::new(MemorySchemaProvider::new()))?;
@@ -130,15 +173,17 @@ impl World {
                 let batches = (0..population.blocks())
                     .map(|block| population.block(&catalogue, &table.name, block))
                     .collect::<std::result::Result<Vec<_>, _>>()?;
-                store
-                    .append(&table.name, batches.clone().into_iter(), &cordon_store::Silent)
-                    .await?;
-                batches
+                let loads = (plan.loads)(&table.name, batches)?;
+                let rows = loads.concat();
+                of_people.push((table.name.clone(), loads));
+                rows
             } else if let Some(batch) = reference_table(&catalogue, &table.name) {
                 let batch = batch?;
-                store
-                    .replace(&table.name, std::iter::once(batch.clone()), &cordon_store::Silent)
-                    .await?;
+                for _ in 0..=usize::from(std::mem::take(&mut again)) {
+                    store
+                        .replace(&table.name, std::iter::once(batch.clone()), &cordon_store::Silent)
+                        .await?;
+                }
                 vec![batch]
             } else {
                 continue;
@@ -150,17 +195,30 @@ impl World {
             .replace("900001-EXACT", "900002-PRIVA")
             .replace("\"exact\"", "\"differential-privacy\"")
             .replace("referee", "stranger");
+        // The first load of every table, then the second of every table: whoever is in that gets the last number.
+        let rounds = of_people.iter().map(|(_, loads)| loads.len()).max().unwrap_or(0);
+        for round in 0..rounds {
+            for (table, loads) in &of_people {
+                if let Some(load) = loads.get(round) {
+                    store.append(table, load.clone().into_iter(), &cordon_store::Silent).await?;
+                }
+            }
+        }
         let mut files = vec![
             ("everything.toml".to_owned(), EVERYTHING.to_owned()),
             ("private.toml".to_owned(), private),
         ];
         let deployed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/agreements");
+        files.extend(plan.agreements);
         for entry in std::fs::read_dir(deployed)? {
             let path = entry?.path();
             files.push((path.display().to_string(), std::fs::read_to_string(&path)?));
         }
         let agreements = Agreements::from_files(files, &catalogue, &profile)?;
-        let ledger = SqliteState::open(folder.path().join("ledger.sqlite"))?;
+        let ledger = match plan.ledger {
+            Some(ledger) => ledger,
+            None => SqliteState::open(folder.path().join("ledger.sqlite"))?,
+        };
         let mut settings = EngineSettings {
             threads: 2,
             spill_dir: folder.path().join("spill"),

@@ -5,6 +5,7 @@ mod edges;
 mod errors;
 mod golden;
 mod hostile;
+mod neighbours;
 mod people;
 mod permits;
 mod privacy;

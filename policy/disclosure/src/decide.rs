@@ -17,6 +17,7 @@ use crate::index::{Index, Kind, Near, Outcome, Remembered, Sought};
 use crate::noise::{Noise, Row};
 use crate::raw::{Heavy, MOST_DECIMALS, mean_square};
 use crate::rules::{Step, fits};
+use crate::sabotage::{Control, another, is_off};
 use crate::{Measure, NoiseRule, Profile, RawCell, RowsOf, Secret, Sketch};
 
 /// How far beyond k sets may be taken for others grows by one person for so many in both together: what is
@@ -142,8 +143,9 @@ impl<'a> Decision<'a> {
             // Sets of fewer than k persons are near the empty set, of which nothing is shown.
             let separated = decision.rule.separation as u64;
             let (least, most) = (decision.profile.threshold, decision.rule.threshold_jitter);
-            drawn =
-                persons >= separated && decision.reaches(persons, least, "threshold", people, most);
+            drawn = is_off(Control::Threshold)
+                || persons >= separated
+                    && decision.reaches(persons, least, "threshold", people, most);
             drawn.then(|| decision.count(counted, None))
         });
         if drawn {
@@ -245,6 +247,7 @@ impl<'a> Decision<'a> {
         }
         let sought = self.index.sought(kind, cell.sketch);
         let found = self.look_up(&sought, persons, cell.sketch);
+        let found = found.filter(|found| found.differing == 0 || !is_off(Control::Near));
         self.neighbours
             .extend(found.filter(|f| kind == Kind::PERSONS && f.differing > 0).map(|f| f.set));
         let outcome = match found {
@@ -267,6 +270,9 @@ impl<'a> Decision<'a> {
 
     /// The earliest answered set near to this one.
     fn look_up(&self, sought: &Sought, persons: u64, sketch: &Sketch) -> Option<Near> {
+        if is_off(Control::LookUp) {
+            return None;
+        }
         let near = self.rule.separation;
         let most = self.rule.separation_jitter as u64;
         let least = self.rule.threshold_jitter.min(most);
@@ -342,7 +348,8 @@ impl<'a> Decision<'a> {
 
     /// Noise of a cell in units of its scale.
     fn cell_noise(&self, sketch: &Sketch, row: &Row, grain: u32) -> i64 {
-        let draw = row.draw(self.secret.uniform("noise", &[&sketch.key()]));
+        let keyed = self.secret.uniform("noise", &[&sketch.key()]);
+        let draw = row.draw(if is_off(Control::KeyedNoise) { another() } else { keyed });
         draw.saturating_mul(i64::from(grain))
     }
 

@@ -27,6 +27,7 @@ mod raw;
 mod refusal;
 mod release;
 mod rules;
+pub mod sabotage;
 mod sketch;
 mod stored;
 #[cfg(test)]

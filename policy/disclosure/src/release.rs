@@ -16,6 +16,7 @@ use crate::groups::Group;
 use crate::index::Outcome as CellOutcome;
 use crate::meter::Smallest;
 use crate::privacy::PrivacyError;
+use crate::sabotage::{Control, is_off};
 use crate::{
     Asked, Charge, Code, Decided, Earlier, Index, Ledger, LedgerError, Measure, NoiseRule,
     PrivacyRule, Profile, Protection, Question, RawAggregates, RawMeasure, Refusal, Secret,
@@ -413,7 +414,11 @@ fn by_noise(
     // Filled anew for each group.
     let mut order = Vec::new();
     let mut figures = Vec::new();
-    for group in raw.groups.ordered() {
+    let mut groups = raw.groups.ordered().to_vec();
+    if is_off(Control::Order) {
+        groups.sort_by_key(|group| group.cells);
+    }
+    for group in &groups {
         let whole = group.cells.and_then(|at| raw.people.get(at));
         let people =
             whole.map_or(CellOutcome::SUPPRESSED, |cell| decision.group(cell, raw.rows_of));
@@ -427,14 +432,20 @@ fn by_noise(
             if let (Some(measure), Some(cell), Some((figure, behind))) = (measure, cell, place) {
                 let people = decision.people(cell);
                 *figure = decision.figure(measure.measure, cell, people);
+                if is_off(Control::Error) {
+                    figure.spread = cell.persons as f32;
+                }
                 // Few may make up all of a total, and nobody is told how many: charged as of T.
                 if !matches!(measure.measure, Measure::Total { .. }) {
                     *behind = figure.figure.and(people.outcome.figure);
+                    if is_off(Control::Charge) {
+                        *behind = Some(cell.persons.into());
+                    }
                 }
             }
         }
         // Groups that are not listed are charged as if they were not there, as those that are not.
-        if group.public || people.figure.is_some() {
+        if group.public || people.figure.is_some() || is_off(Control::Listing) {
             let set = raw.groups.set_of(group);
             if raw.measures.is_empty() {
                 smallest.cell(set, 0, people.figure);
@@ -442,7 +453,9 @@ fn by_noise(
             for (number, (_, behind)) in figures.iter().enumerate() {
                 smallest.cell(set, number, *behind);
             }
-            rows.push(*group, figures.iter().map(|(figure, _)| *figure));
+            let nobody = whole.is_none_or(|cell| cell.persons == 0) && is_off(Control::Zero);
+            let zero = CellOutcome { figure: Some(0), spread: 0.0 };
+            rows.push(*group, figures.iter().map(|(f, _)| if nobody { zero } else { *f }));
         }
     }
     if rows.groups.is_empty() {
@@ -490,6 +503,13 @@ fn table(raw: &RawAggregates, rows: &Rows) -> Result<ReleasedTable, ReleaseError
         figures.is_empty() || figures.iter().any(|cell| cell.figure.is_some())
     });
     order.extend(hidden);
+    if is_off(Control::Rank) {
+        let people = |row: &usize| {
+            let group = rows.groups.get(*row)?;
+            group.cells.and_then(|at| raw.people.get(at)).map(|cell| cell.persons)
+        };
+        order.sort_by_key(|row| std::cmp::Reverse(people(row)));
+    }
     let listed: Vec<Group> =
         order.iter().filter_map(|row| rows.groups.get(*row).copied()).collect();
     let mut columns = raw.groups.keys_of(&listed).map_err(ReleaseError::Build)?;
@@ -579,6 +599,9 @@ fn measures(raw: &RawAggregates) -> Vec<ReleasedMeasure> {
 /// Said of every table of this kind alike, whether or not anything was left out of this one.
 fn notes(raw: &RawAggregates) -> Vec<String> {
     let mut notes = Vec::new();
+    if is_off(Control::Notes) {
+        notes.push(format!("{} people", raw.people.iter().map(|cell| cell.persons).sum::<u64>()));
+    }
     let threshold = raw.profile.threshold;
     let people = match &raw.profile.protection {
         Protection::Noise(rule) => format!("{} people", rules::people(&raw.profile, rule)),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use super::{members, of_family, table};
+use super::{members, of_family, root, table};
 
 /// Which crates of the workspace a crate may use.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -118,5 +118,26 @@ fn what_decides_has_no_engine_in_all_that_it_pulls_in() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// Controls that can be switched off are for tests of the referees: the program never has the feature.
+#[test]
+fn no_control_of_the_program_can_be_switched_off() -> Result<()> {
+    let tree = std::process::Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--package",
+            "cordon",
+            "--edges",
+            "features,normal,build",
+            "--offline",
+            "--locked",
+        ])
+        .current_dir(root())
+        .output()?;
+    let tree = String::from_utf8(tree.stdout)?;
+    ensure!(tree.contains("cordon-disclosure"), "the tree of crates cannot be read");
+    ensure!(!tree.contains("sabotage"), "the program is built with `sabotage`");
     Ok(())
 }

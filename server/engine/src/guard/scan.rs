@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_schema::DataType;
 use cordon_catalogue::{Class, Domain, TableDescription, TableKind};
+use cordon_disclosure::sabotage::{Control, is_off};
 use cordon_disclosure::{Code, Refusal};
 use cordon_store::{ANONYMOUS, PERSON};
 use datafusion::common::{Column, Result, TableReference};
@@ -133,15 +134,16 @@ impl Guard<'_> {
             })?;
             let predicate = col(year.as_str()).in_list(years.into_iter().map(lit).collect(), false);
             restrictions.push(((table.name.clone(), year.clone()), predicate.clone()));
-            filters.push(predicate);
+            filters.extend(Some(predicate).filter(|_| !is_off(Control::Years)));
         }
         if let Some(rows) = &grant.rows {
             let predicate = col(rows.column.as_str())
                 .in_list(rows.one_of.iter().map(|v| lit(v.clone())).collect(), false);
             restrictions.push(((table.name.clone(), rows.column.clone()), predicate.clone()));
-            filters.push(predicate);
+            filters.extend(Some(predicate).filter(|_| !is_off(Control::Rows)));
         }
-        filters.extend(self.opt_outs.keeps(col(PERSON)));
+        let keeps = self.opt_outs.keeps(col(PERSON));
+        filters.extend(keeps.into_iter().filter(|_| !is_off(Control::OptOuts)));
         let mut visible = Vec::new();
         let mut columns = Vec::new();
         for field in scan.projected_schema.fields() {

@@ -1,0 +1,280 @@
+//! Houses that differ in one person. Everybody has the same number in both: whoever differs is loaded last.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray};
+use cordon_catalogue::TableName;
+use cordon_engine::OptOuts;
+use cordon_tests::{Loads, Plan, World};
+use datafusion::arrow::compute::{concat_batches, filter_record_batch};
+
+/// Two houses, each with who asks there.
+pub(super) struct Pair {
+    pub(super) one: (World, String),
+    pub(super) other: (World, String),
+    /// The people in whom they differ, by pseudonym.
+    pub(super) targets: Vec<String>,
+}
+
+/// Years that the agreements of these houses name.
+const FIRST_YEAR: &str = "1617";
+
+const AREAS: [&str; 5] = ["64F", "64G", "64H", "64J", "64K"];
+
+/// An agreement over all tables. With `narrow`, over few years and areas only.
+fn agreement(number: u32, person: &str, profile: &str, narrow: bool) -> (String, String) {
+    let mut text = format!(
+        r#"
+reference = "DARS-NIC-91{number:04}-NEIGH"
+title = "Neighbours"
+organisation = "EXU01"
+controller = "Example University"
+purpose = "research"
+legal_basis = "none: synthetic people"
+territory = "UK"
+status = "active"
+profile = "{profile}"
+egress = "automatic"
+people = ["{person}"]
+term = {{ start = 2020-01-01, end = 2099-12-31 }}
+opt_outs = {{ rule = "applied", reason = "synthetic people" }}
+"#
+    );
+    for table in ["hes.apc", "hes.op", "hes.ae"] {
+        let years = if narrow { format!("{FIRST_YEAR}..2223") } else { "all".to_owned() };
+        text.push_str(&format!(
+            "[[lines]]\ntable = \"{table}\"\nyears = \"{years}\"\ncolumns = \"all\"\n"
+        ));
+        if narrow {
+            text.push_str(&format!(
+                "rows = {{ column = \"ccg_responsibility\", one_of = {AREAS:?} }}\n"
+            ));
+        }
+    }
+    (format!("neighbours-{number}.toml"), text)
+}
+
+fn texts<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a StringArray> {
+    batch
+        .column_by_name(column)
+        .with_context(|| column.to_owned())?
+        .as_string_opt()
+        .context("a text")
+}
+
+fn kept(batch: &RecordBatch, keep: impl Fn(usize) -> bool) -> Result<RecordBatch> {
+    let rows: BooleanArray = (0..batch.num_rows()).map(|row| Some(keep(row))).collect();
+    Ok(filter_record_batch(batch, &rows)?)
+}
+
+fn of(batch: &RecordBatch, person: &str) -> Result<RecordBatch> {
+    let people = texts(batch, "pseudo_hesid")?;
+    kept(batch, |row| people.value(row) == person)
+}
+
+/// One batch of everybody else, and then of each of these people in this order what becomes of their rows.
+fn last(
+    rows: &[RecordBatch],
+    people: &[String],
+    edit: &dyn Fn(&str, RecordBatch) -> Result<RecordBatch>,
+) -> Result<Vec<Vec<RecordBatch>>> {
+    let all = concat_batches(&rows.first().context("a batch")?.schema(), rows)?;
+    let numbers = texts(&all, "pseudo_hesid")?;
+    let others = kept(&all, |row| !people.iter().any(|person| numbers.value(row) == person))?;
+    let edited = people.iter().map(|person| edit(person, of(&all, person)?));
+    Ok(vec![vec![others], edited.collect::<Result<Vec<_>>>()?])
+}
+
+fn none_of(batch: &RecordBatch) -> RecordBatch {
+    batch.slice(0, 0)
+}
+
+/// Everybody's pseudonyms with the years and areas of their stays, and whether they are in all tables.
+struct People(Vec<Person>);
+
+struct Person {
+    pseudonym: String,
+    years: BTreeSet<String>,
+    areas: BTreeSet<String>,
+    tables: usize,
+}
+
+impl People {
+    async fn of(people: u64, seed: u64) -> Result<Self> {
+        let world = World::built(Plan { seed, ..Plan::of(people) }, |_| {}).await?;
+        let mut all: Vec<Person> = Vec::new();
+        for table in ["apc", "op", "ae"] {
+            let sql = format!(
+                "SELECT pseudo_hesid, fyear, coalesce(ccg_responsibility, '') AS area FROM hes.{table} \
+                 GROUP BY ALL ORDER BY 1, 2, 3"
+            );
+            let sql = sql.replace("GROUP BY ALL", "GROUP BY 1, 2, 3");
+            let mut seen = BTreeSet::new();
+            for batch in world.plain(&sql).await? {
+                let [who, years, areas] =
+                    ["pseudo_hesid", "fyear", "area"].map(|c| texts(&batch, c));
+                let (who, years, areas) = (who?, years?, areas?);
+                for row in 0..batch.num_rows() {
+                    let pseudonym = who.value(row);
+                    let place = match all.iter().position(|p| p.pseudonym == pseudonym) {
+                        Some(place) => place,
+                        None => {
+                            all.push(Person {
+                                pseudonym: pseudonym.to_owned(),
+                                years: BTreeSet::new(),
+                                areas: BTreeSet::new(),
+                                tables: 0,
+                            });
+                            all.len() - 1
+                        }
+                    };
+                    let person = all.get_mut(place).context("a person")?;
+                    person.years.insert(years.value(row).to_owned());
+                    person.areas.insert(areas.value(row).to_owned());
+                    person.tables += usize::from(seen.insert(pseudonym.to_owned()));
+                }
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// The first who is like this and none of those.
+    fn who(&self, not: &[&String], is: impl Fn(&Person) -> bool) -> Result<String> {
+        let found = self.0.iter().find(|p| !not.contains(&&p.pseudonym) && is(p));
+        Ok(found.context("a person of this kind: take another seed")?.pseudonym.clone())
+    }
+}
+
+async fn house(
+    (people, seed): (u64, u64),
+    loads: &Loads<'_>,
+    agreements: Vec<(String, String)>,
+    opt_outs: &[String],
+    like: Option<&World>,
+) -> Result<World> {
+    let plan = Plan {
+        people,
+        seed,
+        loads,
+        agreements,
+        again: like.is_some(),
+        ledger: like.map(|world| Arc::clone(&world.ledger)),
+    };
+    let list = Arc::new(OptOuts::new(opt_outs.to_vec()));
+    World::built(plan, |settings| settings.opt_outs = list).await
+}
+
+/// Three people of whom an agreement shows nothing, or not these rows; in the other house they are not there.
+pub(super) async fn hidden(people: u64, seed: u64) -> Result<Pair> {
+    apart(people, seed, true).await
+}
+
+/// The same under an agreement that shows all of them.
+pub(super) async fn seen(people: u64, seed: u64) -> Result<Pair> {
+    apart(people, seed, false).await
+}
+
+async fn apart(people: u64, seed: u64, narrow: bool) -> Result<Pair> {
+    let all = People::of(people, seed).await?;
+    let early = |year: &String| year.as_str() < FIRST_YEAR;
+    let here = |area: &String| AREAS.contains(&area.as_str());
+    let anchor = all.who(&[], |p| p.tables == 3 && p.areas.iter().any(here))?;
+    let years = all.who(&[&anchor], |p| {
+        p.years.iter().any(early) && !p.years.iter().all(early) && p.areas.iter().all(here)
+    })?;
+    let elsewhere = all.who(&[&anchor, &years], |p| !p.areas.iter().any(here))?;
+    let opted = all.who(&[&anchor, &years, &elsewhere], |p| {
+        p.areas.iter().any(here) && p.years.iter().any(|year| !early(year)) && p.tables > 1
+    })?;
+    let order = vec![anchor, years.clone(), elsewhere.clone(), opted.clone()];
+    let agreements = || vec![agreement(1, "neighbour", "nhs-sde", narrow)];
+    let opt_outs = if narrow { vec![opted.clone()] } else { Vec::new() };
+    let with: &Loads<'_> = &|_: &TableName, rows| last(&rows, &order, &|_, own| Ok(own));
+    let without: &Loads<'_> = &|_: &TableName, rows| {
+        last(&rows, &order, &|person, own| {
+            if person == elsewhere || person == opted {
+                return Ok(none_of(&own));
+            }
+            if person != years {
+                return Ok(own);
+            }
+            let seen = texts(&own, "fyear")?.clone();
+            kept(&own, |row| seen.value(row) >= FIRST_YEAR)
+        })
+    };
+    let one = house((people, seed), with, agreements(), &opt_outs, None).await?;
+    let other = house((people, seed), without, agreements(), &opt_outs, None).await?;
+    let targets = vec![years, elsewhere, opted];
+    Ok(Pair { one: (one, "neighbour".to_owned()), other: (other, "neighbour".to_owned()), targets })
+}
+
+/// One person is missing or other than it was in the second house, which shares the ledger of the first.
+pub(super) async fn present(people: u64, seed: u64, changed: bool) -> Result<Pair> {
+    differing(people, seed, changed, true).await
+}
+
+/// The same where each house remembers for itself.
+pub(super) async fn not_remembered(people: u64, seed: u64) -> Result<Pair> {
+    differing(people, seed, false, false).await
+}
+
+async fn differing(people: u64, seed: u64, changed: bool, shared: bool) -> Result<Pair> {
+    let all = People::of(people, seed).await?;
+    let anchor = all.who(&[], |p| p.tables == 3)?;
+    let target = all.who(&[&anchor], |p| p.tables == 3)?;
+    let order = vec![anchor, target.clone()];
+    let agreements = || {
+        vec![
+            agreement(1, "neighbour", "nhs-sde", false),
+            agreement(2, "colluder", "nhs-sde", false),
+        ]
+    };
+    let with: &Loads<'_> = &|_: &TableName, rows| last(&rows, &order, &|_, own| Ok(own));
+    let without: &Loads<'_> = &|_: &TableName, rows| {
+        last(&rows, &order, &|person, own| match (person == target, changed) {
+            (false, _) => Ok(own),
+            (true, false) => Ok(none_of(&own)),
+            (true, true) => other_values(&own),
+        })
+    };
+    let one = house((people, seed), with, agreements(), &[], None).await?;
+    let like = shared.then_some(&one);
+    let other = house((people, seed), without, agreements(), &[], like).await?;
+    Ok(Pair {
+        one: (one, "neighbour".to_owned()),
+        other: (other, "colluder".to_owned()),
+        targets: vec![target],
+    })
+}
+
+/// The person's rows with other codes and numbers in what is sensitive.
+fn other_values(rows: &RecordBatch) -> Result<RecordBatch> {
+    let schema = rows.schema();
+    let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| -> ArrayRef {
+        match field.name().as_str() {
+            "sex" => {
+                let other = |sex: Option<&str>| sex.map(|sex| if sex == "1" { "2" } else { "1" });
+                Arc::new(column.as_string::<i32>().iter().map(other).collect::<StringArray>())
+            }
+            name if name.starts_with("diag_") && column.as_string_opt::<i32>().is_some() => {
+                let other = |code: Option<&str>| {
+                    code.map(|code| if code.len() > 3 { "C509" } else { "C50" })
+                };
+                Arc::new(column.as_string::<i32>().iter().map(other).collect::<StringArray>())
+            }
+            "epidur" | "speldur" | "startage_calc" => {
+                match column.as_any().downcast_ref::<Int32Array>() {
+                    Some(days) => Arc::new(
+                        days.iter().map(|d| d.map(|d| (d + 37) % 90)).collect::<Int32Array>(),
+                    ),
+                    None => Arc::clone(column),
+                }
+            }
+            _ => Arc::clone(column),
+        }
+    });
+    Ok(RecordBatch::try_new(Arc::clone(&schema), columns.collect())?)
+}
