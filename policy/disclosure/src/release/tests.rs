@@ -1,6 +1,8 @@
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use arrow_array::Array;
+use arrow_array::{Array, RecordBatchOptions};
+use arrow_schema::{DataType, Schema};
 use proptest::prelude::*;
 
 use super::*;
@@ -9,7 +11,8 @@ use crate::tests::{
     plain, profile, question, raw, released, shown,
 };
 use crate::{
-    AuditEvent, Clip, Decide, Fingerprint, Question, RawCell, Recorded, RowsOf, Standing, ZeroRule,
+    AuditEvent, Clip, Decide, Fingerprint, Question, RawCell, RawMeasure, Recorded, RowsOf,
+    Standing, ZeroRule,
 };
 
 type Table = Vec<(Key, Vec<Option<i128>>)>;

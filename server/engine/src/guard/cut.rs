@@ -1,31 +1,26 @@
 //! The cut: where rows of several persons are first put together, the plan ends in evidence, and what
 //! stands above reads a released table.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use cordon_catalogue::Domain as PublicDomain;
 use cordon_disclosure::{
     Bounding, Code, Columns, Gathering, Measure, Protection, Refusal, RowsOf, error_column,
 };
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult};
-use datafusion::datasource::provider_as_source;
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::expr::GroupingSet;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
-use datafusion::logical_expr::{
-    Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection, col, lit,
-};
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, lit};
 
+use super::domain::Domain;
 use super::measures::{Derivation, Request, Requests, ratio};
 use super::open::GroupExprs;
 use super::person::person_of;
 use super::relation::{ColumnClass, Facts, Figure, Kind, Open, Origin, Personal, Rel};
 use super::second::{SecondTable, beside};
 use super::{Guard, HIDDEN, Step, internal, renamed, total};
-use crate::execute::MAX_DOMAIN;
 use crate::gather::{Figure as Gathers, Gather, key_schema};
 use crate::parse::{MOST_SETS, too_many_sets};
 use crate::released::ReleasedSource;
@@ -154,14 +149,6 @@ fn words(plan: &LogicalPlan) -> DfResult<String> {
         words.push_str(&format!("{HIDDEN}{place}{rest}"));
     }
     Ok(words)
-}
-
-/// A public domain: for each key the plan that lists its values; for each grouping set the keys it shows.
-#[derive(PartialEq)]
-pub(crate) struct Domain {
-    pub(crate) values: Vec<LogicalPlan>,
-    /// Which keys stand in each grouping set; one set of all without grouping sets.
-    pub(crate) sets: Vec<BTreeSet<usize>>,
 }
 
 impl Cut {
@@ -476,102 +463,6 @@ impl Guard<'_> {
         self.one_row_joins |= table.keys == 1;
         let scan = table.scan().map_err(internal)?;
         Ok(SecondTable { name, scan, keys: table.keys - 1, figure: table.keys })
-    }
-
-    /// The complete list of possible keys: where every key is a plain column of a table of patients with a
-    /// public domain. Values that the statement's or the permit's own filters exclude are left out.
-    fn domain(&self, keys: &[Facts], sets: Option<&[Vec<usize>]>, input: &Rel) -> Option<Domain> {
-        if keys.is_empty() {
-            return None;
-        }
-        let restrictions = &input.personal()?.restrictions;
-        let values = keys
-            .iter()
-            .map(|k| {
-                let origin = k.origin.as_ref()?;
-                self.catalogue.table(&origin.0)?.is_protected().then_some(())?;
-                self.domain_of(origin, restrictions).ok()?
-            })
-            .collect::<Option<Vec<_>>>()?;
-        let sets: Vec<BTreeSet<usize>> = match sets {
-            Some(sets) => sets.iter().map(|s| s.iter().copied().collect()).collect(),
-            None => vec![(0..keys.len()).collect()],
-        };
-        let private = matches!(self.permit.profile().protection(), Protection::Privacy(_));
-        // What a statement costs there is told before anything runs: whether the list is used must be known by then.
-        (!private || self.most_rows(keys, &sets)? <= MAX_DOMAIN).then_some(Domain { values, sets })
-    }
-
-    /// How many rows a public list has at most.
-    fn most_rows(&self, keys: &[Facts], sets: &[BTreeSet<usize>]) -> Option<usize> {
-        let values = |key: &Facts| -> Option<usize> {
-            let (table, column) = key.origin.as_ref()?;
-            let described = self.catalogue.table(table)?.column(column.as_str())?;
-            match described.domain.as_ref()? {
-                PublicDomain::Codes => Some(described.codes.len()),
-                PublicDomain::Bounds => {
-                    let bounds = described.bounds?;
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "the catalogue holds at most 200 whole values"
-                    )]
-                    let values = (bounds.max - bounds.min + 1.0) as usize;
-                    Some(values)
-                }
-                PublicDomain::Table { table, .. } => usize::try_from(self.pinned.rows(table)?).ok(),
-            }
-        };
-        sets.iter().try_fold(0usize, |all, set| {
-            let mut keys = set.iter().filter_map(|key| keys.get(*key));
-            let rows = keys.try_fold(1usize, |rows, key| rows.checked_mul(values(key)?))?;
-            all.checked_add(rows)
-        })
-    }
-
-    fn domain_of(
-        &self,
-        origin: &Origin,
-        restrictions: &[(Origin, Expr)],
-    ) -> DfResult<Option<LogicalPlan>> {
-        let Some(described) =
-            self.catalogue.table(&origin.0).and_then(|t| t.column(origin.1.as_str()))
-        else {
-            return Ok(None);
-        };
-        let name = origin.1.as_str();
-        let listed = match &described.domain {
-            None => return Ok(None),
-            Some(PublicDomain::Codes) => {
-                let rows =
-                    described.codes.iter().map(|c| vec![lit(c.code.clone())]).collect::<Vec<_>>();
-                LogicalPlanBuilder::values(rows)?.project(vec![col("column1").alias(name)])?
-            }
-            Some(PublicDomain::Bounds) => {
-                let Some(bounds) = described.bounds else { return Ok(None) };
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "the catalogue holds at most 200 whole values"
-                )]
-                let rows = (bounds.min as i64..=bounds.max as i64)
-                    .map(|v| vec![lit(v)])
-                    .collect::<Vec<_>>();
-                LogicalPlanBuilder::values(rows)?.project(vec![col("column1").alias(name)])?
-            }
-            Some(PublicDomain::Table { table, column }) => {
-                let Some(provider) = self.pinned.provider(table, 1) else { return Ok(None) };
-                LogicalPlanBuilder::scan("listed", provider_as_source(provider), None)?
-                    .project(vec![col(column.as_str()).alias(name)])?
-                    .filter(col(name).is_not_null())?
-                    .distinct()?
-            }
-        };
-        let mut listed =
-            listed.project(vec![total::try_cast(col(name), &described.data_type).alias(name)])?;
-        for (_, predicate) in restrictions.iter().filter(|(o, _)| o == origin) {
-            listed = listed.filter(predicate.clone())?;
-        }
-        listed.build().map(Some)
     }
 }
 

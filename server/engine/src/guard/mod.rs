@@ -4,6 +4,7 @@
 //! What it cannot follow it refuses. It sees no data: it decides on text, catalogue and permit alone.
 
 mod cut;
+mod domain;
 mod join;
 mod language;
 mod listing;
@@ -37,7 +38,8 @@ use datafusion::optimizer::{
     rewrite_set_comparison::RewriteSetComparison, scalar_subquery_to_join::ScalarSubqueryToJoin,
 };
 
-pub(crate) use cut::{Cut, Domain};
+pub(crate) use cut::Cut;
+pub(crate) use domain::Domain;
 use language::Language;
 use listing::Listed;
 pub(crate) use relation::Figure;
