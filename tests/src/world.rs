@@ -30,34 +30,37 @@ zeros = "suppressed"
 symbol = "[c]"
 "#;
 
-/// Everything, of everybody, exact: for comparison with the truth. The same under differential privacy for `stranger`.
-const EVERYTHING: &str = r#"
-reference = "DARS-NIC-900001-EXACT"
-title = "Comparison with the truth"
+/// An agreement of one person over all columns of all tables of patients. `opt_outs` is `applied` or `not_applied`;
+/// `line` says which years and rows of each table.
+pub fn agreement(
+    reference: &str,
+    profile: &str,
+    person: &str,
+    opt_outs: &str,
+    line: &str,
+) -> (String, String) {
+    let mut text = format!(
+        r#"
+reference = "{reference}"
+title = "Made up for tests"
 organisation = "EXU01"
 controller = "Example University"
 purpose = "research"
 legal_basis = "none: synthetic people"
 territory = "UK"
 status = "active"
-profile = "exact"
+profile = "{profile}"
 egress = "automatic"
-people = ["referee"]
-term = { start = 2020-01-01, end = 2099-12-31 }
-opt_outs = { rule = "not_applied", reason = "synthetic people" }
-[[lines]]
-table = "hes.apc"
-years = "all"
-columns = "all"
-[[lines]]
-table = "hes.op"
-years = "all"
-columns = "all"
-[[lines]]
-table = "hes.ae"
-years = "all"
-columns = "all"
-"#;
+people = ["{person}"]
+term = {{ start = 2020-01-01, end = 2099-12-31 }}
+opt_outs = {{ rule = "{opt_outs}", reason = "synthetic people" }}
+"#
+    );
+    for table in Population::tables() {
+        text.push_str(&format!("[[lines]]\ntable = \"{table}\"\ncolumns = \"all\"\n{line}\n"));
+    }
+    (format!("{reference}.toml"), text)
+}
 
 /// One house.
 pub struct World {
@@ -191,10 +194,6 @@ impl World {
             let memory = MemTable::try_new(table.schema(), vec![batches])?;
             schema.register_table(table.name.name().to_owned(), Arc::new(memory))?;
         }
-        let private = EVERYTHING
-            .replace("900001-EXACT", "900002-PRIVA")
-            .replace("\"exact\"", "\"differential-privacy\"")
-            .replace("referee", "stranger");
         // The first load of every table, then the second of every table: whoever is in that gets the last number.
         let rounds = of_people.iter().map(|(_, loads)| loads.len()).max().unwrap_or(0);
         for round in 0..rounds {
@@ -204,9 +203,14 @@ impl World {
                 }
             }
         }
+        // Everything, of everybody, for two more people.
+        let everything = |number: &str, profile, person| {
+            let reference = format!("DARS-NIC-{number}");
+            agreement(&reference, profile, person, "not_applied", "years = \"all\"")
+        };
         let mut files = vec![
-            ("everything.toml".to_owned(), EVERYTHING.to_owned()),
-            ("private.toml".to_owned(), private),
+            everything("900001-EXACT", "exact", "referee"),
+            everything("900002-PRIVA", "differential-privacy", "stranger"),
         ];
         let deployed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/agreements");
         files.extend(plan.agreements);

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_cast::cast;
+use arrow_cast::cast::{CastOptions, cast_with_options};
+use arrow_cast::display::FormatOptions;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ScalarValue, SplitPoint, internal_err};
@@ -270,13 +271,17 @@ impl StoreScan {
     }
 }
 
+const EXACT: CastOptions<'static> =
+    CastOptions { safe: false, format_options: FormatOptions::new() };
+
 /// The columns in the order and with the types of today's description: what an older file lacks is null, and a number
 /// that was narrower then is widened.
 fn as_described(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
         None => Ok(new_null_array(field.data_type(), batch.num_rows())),
         Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
-        Some(column) => cast(column, field.data_type()),
+        // What does not fit is an error, and never an unknown value.
+        Some(column) => cast_with_options(column, field.data_type(), &EXACT),
     });
     let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

@@ -15,7 +15,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::Hasher as _;
 
 use arrow_array::ArrayRef;
@@ -218,8 +218,8 @@ impl Bounding {
                 Some(_) => most.unwrap_or(0).saturating_mul(self.rows.into()),
             };
             let most = i128::try_from(most).unwrap_or(i128::MAX);
-            let cell = |(mut parts, kept): (Vec<Part>, &HashSet<i64>)| {
-                parts.retain(|part| kept.contains(&part.person));
+            let cell = |(mut parts, kept): (Vec<Part>, &Vec<i64>)| {
+                parts.retain(|part| kept.binary_search(&part.person).is_ok());
                 for part in &mut parts {
                     part.contribution = part.contribution.clamp(-most, most);
                 }
@@ -230,21 +230,18 @@ impl Bounding {
         Ok(figures.into_iter().map(bounded).collect())
     }
 
-    /// For each group the people who keep it.
-    fn kept(&self, key: &PeopleKey, names: &[u64], groups: &[Vec<Part>]) -> Vec<HashSet<i64>> {
-        let mut mine: BTreeMap<i64, Vec<(u64, u64, usize)>> = BTreeMap::new();
+    /// For each group the people who keep it, in order. One list of everybody with each group is all the memory it takes.
+    fn kept(&self, key: &PeopleKey, names: &[u64], groups: &[Vec<Part>]) -> Vec<Vec<i64>> {
+        let mut all = Vec::with_capacity(groups.iter().map(Vec::len).sum());
         for (at, (parts, name)) in groups.iter().zip(names).enumerate() {
-            for part in parts {
-                let draw = key.drawn(part.person, *name);
-                mine.entry(part.person).or_default().push((draw, *name, at));
-            }
+            all.extend(parts.iter().map(|part| (part.person, key.drawn(part.person, *name), at)));
         }
-        let mut kept = vec![HashSet::new(); groups.len()];
-        for (person, mut groups) in mine {
-            groups.sort_unstable();
-            for (_, _, at) in groups.into_iter().take(self.groups) {
-                if let Some(kept) = kept.get_mut(at) {
-                    kept.insert(person);
+        all.sort_unstable();
+        let mut kept = vec![Vec::new(); groups.len()];
+        for own in all.chunk_by(|one, other| one.0 == other.0) {
+            for (person, _, at) in own.iter().take(self.groups) {
+                if let Some(kept) = kept.get_mut(*at) {
+                    kept.push(*person);
                 }
             }
         }

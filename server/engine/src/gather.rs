@@ -306,7 +306,9 @@ impl Table {
         let groups: usize = self.sets.iter().map(|set| set.grouper.size()).sum();
         let open = self.sets.iter().flat_map(|set| &set.open).map(Open::size).sum::<usize>();
         let places = self.sets.iter().map(|set| set.places.capacity() * 4).sum::<usize>();
-        self.bytes + cells + coders + groups + open + places
+        // To be bounded, everybody is listed once more.
+        let listed = if self.what.bounding.is_some() { self.bytes } else { 0 };
+        self.bytes + listed + cells + coders + groups + open + places
     }
 
     /// With the groups of another partition.

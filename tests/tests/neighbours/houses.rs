@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray};
 use cordon_catalogue::TableName;
 use cordon_engine::OptOuts;
-use cordon_tests::{Loads, Plan, World};
+use cordon_tests::{Loads, Plan, World, agreement};
 use datafusion::arrow::compute::{concat_batches, filter_record_batch};
 
 /// Two houses, each with who asks there.
@@ -19,42 +19,23 @@ pub(super) struct Pair {
     pub(super) targets: Vec<String>,
 }
 
-/// Years that the agreements of these houses name.
-const FIRST_YEAR: &str = "1617";
+/// The first year that the agreements of these houses name.
+const FIRST_YEAR: &str = "1516";
 
-const AREAS: [&str; 5] = ["64F", "64G", "64H", "64J", "64K"];
-
-/// An agreement over all tables. With `narrow`, over few years and areas only.
-fn agreement(number: u32, person: &str, profile: &str, narrow: bool) -> (String, String) {
-    let mut text = format!(
-        r#"
-reference = "DARS-NIC-91{number:04}-NEIGH"
-title = "Neighbours"
-organisation = "EXU01"
-controller = "Example University"
-purpose = "research"
-legal_basis = "none: synthetic people"
-territory = "UK"
-status = "active"
-profile = "{profile}"
-egress = "automatic"
-people = ["{person}"]
-term = {{ start = 2020-01-01, end = 2099-12-31 }}
-opt_outs = {{ rule = "applied", reason = "synthetic people" }}
-"#
-    );
-    for table in ["hes.apc", "hes.op", "hes.ae"] {
-        let years = if narrow { format!("{FIRST_YEAR}..2223") } else { "all".to_owned() };
-        text.push_str(&format!(
-            "[[lines]]\ntable = \"{table}\"\nyears = \"{years}\"\ncolumns = \"all\"\n"
-        ));
-        if narrow {
-            text.push_str(&format!(
-                "rows = {{ column = \"ccg_responsibility\", one_of = {AREAS:?} }}\n"
-            ));
-        }
+/// What an agreement shows of each table: everything, or the later years of some areas.
+fn line(areas: Option<&BTreeSet<String>>) -> String {
+    match areas {
+        None => "years = \"all\"".to_owned(),
+        Some(areas) => format!(
+            "years = \"{FIRST_YEAR}..2223\"\n\
+             rows = {{ column = \"ccg_responsibility\", one_of = {:?} }}",
+            Vec::from_iter(areas)
+        ),
     }
-    (format!("neighbours-{number}.toml"), text)
+}
+
+fn agreed(number: u32, person: &str, line: &str) -> (String, String) {
+    agreement(&format!("DARS-NIC-91{number:04}-NEIGH"), "nhs-sde", person, "applied", line)
 }
 
 fn texts<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a StringArray> {
@@ -109,9 +90,8 @@ impl People {
         for table in ["apc", "op", "ae"] {
             let sql = format!(
                 "SELECT pseudo_hesid, fyear, coalesce(ccg_responsibility, '') AS area FROM hes.{table} \
-                 GROUP BY ALL ORDER BY 1, 2, 3"
+                 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
             );
-            let sql = sql.replace("GROUP BY ALL", "GROUP BY 1, 2, 3");
             let mut seen = BTreeSet::new();
             for batch in world.plain(&sql).await? {
                 let [who, years, areas] =
@@ -139,6 +119,10 @@ impl People {
             }
         }
         Ok(Self(all))
+    }
+
+    fn get(&self, pseudonym: &str) -> Result<&Person> {
+        self.0.iter().find(|p| p.pseudonym == pseudonym).context("a person")
     }
 
     /// The first who is like this and none of those.
@@ -180,17 +164,21 @@ pub(super) async fn seen(people: u64, seed: u64) -> Result<Pair> {
 async fn apart(people: u64, seed: u64, narrow: bool) -> Result<Pair> {
     let all = People::of(people, seed).await?;
     let early = |year: &String| year.as_str() < FIRST_YEAR;
-    let here = |area: &String| AREAS.contains(&area.as_str());
-    let anchor = all.who(&[], |p| p.tables == 3 && p.areas.iter().any(here))?;
-    let years = all.who(&[&anchor], |p| {
-        p.years.iter().any(early) && !p.years.iter().all(early) && p.areas.iter().all(here)
+    // Whose areas the agreement does not name; it names all others, so that most people are seen.
+    let elsewhere = all.who(&[], |p| p.tables > 1 && !p.areas.contains(""))?;
+    let away = &all.get(&elsewhere)?.areas;
+    let areas = all.0.iter().flat_map(|p| &p.areas).filter(|area| !area.is_empty());
+    let areas: BTreeSet<String> = areas.filter(|area| !away.contains(*area)).cloned().collect();
+    let here = |p: &Person| p.areas.is_subset(&areas);
+    let anchor = all.who(&[&elsewhere], |p| p.tables == 3 && here(p))?;
+    let years = all.who(&[&elsewhere, &anchor], |p| {
+        here(p) && p.years.iter().any(early) && !p.years.iter().all(early)
     })?;
-    let elsewhere = all.who(&[&anchor, &years], |p| !p.areas.iter().any(here))?;
-    let opted = all.who(&[&anchor, &years, &elsewhere], |p| {
-        p.areas.iter().any(here) && p.years.iter().any(|year| !early(year)) && p.tables > 1
+    let opted = all.who(&[&elsewhere, &anchor, &years], |p| {
+        p.tables == 3 && here(p) && !p.years.iter().any(early)
     })?;
     let order = vec![anchor, years.clone(), elsewhere.clone(), opted.clone()];
-    let agreements = || vec![agreement(1, "neighbour", "nhs-sde", narrow)];
+    let agreements = || vec![agreed(1, "neighbour", &line(narrow.then_some(&areas)))];
     let opt_outs = if narrow { vec![opted.clone()] } else { Vec::new() };
     let with: &Loads<'_> = &|_: &TableName, rows| last(&rows, &order, &|_, own| Ok(own));
     let without: &Loads<'_> = &|_: &TableName, rows| {
@@ -226,12 +214,8 @@ async fn differing(people: u64, seed: u64, changed: bool, shared: bool) -> Resul
     let anchor = all.who(&[], |p| p.tables == 3)?;
     let target = all.who(&[&anchor], |p| p.tables == 3)?;
     let order = vec![anchor, target.clone()];
-    let agreements = || {
-        vec![
-            agreement(1, "neighbour", "nhs-sde", false),
-            agreement(2, "colluder", "nhs-sde", false),
-        ]
-    };
+    let agreements =
+        || vec![agreed(1, "neighbour", &line(None)), agreed(2, "colluder", &line(None))];
     let with: &Loads<'_> = &|_: &TableName, rows| last(&rows, &order, &|_, own| Ok(own));
     let without: &Loads<'_> = &|_: &TableName, rows| {
         last(&rows, &order, &|person, own| match (person == target, changed) {

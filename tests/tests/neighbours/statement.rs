@@ -215,10 +215,8 @@ impl Statement {
                 push(&|s| *[&mut s.sets, &mut s.having, &mut s.order, &mut s.limit][n] = None);
             }
         }
-        for there in [self.with_status, self.with_errors, self.parameter] {
-            if there {
-                push(&|s| (s.with_status, s.with_errors, s.parameter) = (false, false, false));
-            }
+        if self.with_status || self.with_errors || self.parameter {
+            push(&|s| (s.with_status, s.with_errors, s.parameter) = (false, false, false));
         }
         all
     }
