@@ -89,6 +89,15 @@ fn profile(name: &str) -> Option<Profile> {
 }
 
 impl World {
+    /// An agreement over everything under a profile, for one person.
+    pub fn agreement(number: u8, profile: &str, who: &str) -> String {
+        let reference = format!("DARS-NIC-90000{number}-EXACT");
+        EVERYTHING
+            .replace("DARS-NIC-900001-EXACT", &reference)
+            .replace("\"exact\"", &format!("\"{profile}\""))
+            .replace("\"referee\"", &format!("\"{who}\""))
+    }
+
     /// A house of so many synthetic people.
     ///
     /// # Errors
@@ -104,6 +113,20 @@ impl World {
     pub async fn with_settings(
         people: u64,
         change: impl FnOnce(&mut EngineSettings),
+    ) -> Result<Self> {
+        Self::altered(people, change, &[], |_, batch| Ok(batch)).await
+    }
+
+    /// The same with further agreements, and rows of patients altered before they are loaded: a house that differs from
+    /// another in one patient.
+    ///
+    /// # Errors
+    /// When a part of it cannot be built.
+    pub async fn altered(
+        people: u64,
+        change: impl FnOnce(&mut EngineSettings),
+        more: &[String],
+        alter: impl Fn(&str, RecordBatch) -> Result<RecordBatch>,
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let catalogue = Arc::new(Catalogue::built_in()?);
@@ -129,7 +152,10 @@ impl World {
             let batches = if about_people.contains(&table.name.as_str()) {
                 let batches = (0..population.blocks())
                     .map(|block| population.block(&catalogue, &table.name, block))
-                    .collect::<std::result::Result<Vec<_>, _>>()?;
+                    .collect::<std::result::Result<Vec<_>, _>>()?
+                    .into_iter()
+                    .map(|batch| alter(table.name.as_str(), batch))
+                    .collect::<Result<Vec<_>>>()?;
                 store
                     .append(&table.name, batches.clone().into_iter(), &cordon_store::Silent)
                     .await?;
@@ -147,6 +173,7 @@ impl World {
             schema.register_table(table.name.name().to_owned(), Arc::new(memory))?;
         }
         let mut files = vec![("everything.toml".to_owned(), EVERYTHING.to_owned())];
+        files.extend(more.iter().enumerate().map(|(n, text)| (format!("{n}.toml"), text.clone())));
         let deployed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/agreements");
         for entry in std::fs::read_dir(deployed)? {
             let path = entry?.path();

@@ -7,6 +7,7 @@ mod golden;
 mod hostile;
 mod people;
 mod permits;
+mod redteam;
 mod rows;
 mod tidy;
 mod versions;
