@@ -78,7 +78,12 @@ pub struct World {
     pub folder: tempfile::TempDir,
 }
 
-/// A profile by name: the built-in ones and `exact`.
+/// The same that shows zeros.
+fn bare() -> String {
+    EXACT.replace("suppressed", "shown").replace("exact", "bare")
+}
+
+/// A profile by name: the built-in ones, `exact` and `bare`.
 /// Any secret: the same in every test, so that answers are.
 fn secret() -> Result<Arc<Secret>> {
     Ok(Arc::new(Secret::new(&[7; 32])?))
@@ -87,6 +92,7 @@ fn secret() -> Result<Arc<Secret>> {
 fn profile(name: &str) -> Option<Profile> {
     match name {
         "exact" => Profile::from_toml("exact.toml", EXACT).ok(),
+        "bare" => Profile::from_toml("bare.toml", &bare()).ok(),
         other => Profile::built_in(other),
     }
 }

@@ -79,12 +79,7 @@ async fn i3_fifty_spellings_of_one_count_are_one_draw() -> Result<()> {
     ];
     let known = "pseudo_hesid IS NOT NULL";
     let mut spellings: Vec<String> = Vec::new();
-    for measure in patients {
-        for condition in conditions {
-            spellings
-                .push(format!("SELECT {measure} AS n FROM hes.apc WHERE {known} AND {condition}"));
-        }
-    }
+    // Those that are counted as rows come first: later ones would be drawn with noise that has grown.
     for more in [
         "SELECT count(*) AS n FROM (SELECT pseudo_hesid FROM hes.apc WHERE pseudo_hesid IS NOT NULL AND sex = '1' GROUP BY pseudo_hesid) t",
         "SELECT count(*) AS n FROM (SELECT DISTINCT pseudo_hesid FROM hes.apc WHERE pseudo_hesid IS NOT NULL AND sex = '1') t",
@@ -93,6 +88,12 @@ async fn i3_fifty_spellings_of_one_count_are_one_draw() -> Result<()> {
         "SELECT count(DISTINCT pseudo_hesid) AS n FROM (SELECT * FROM hes.apc WHERE sex = '1' UNION ALL SELECT * FROM hes.apc WHERE sex = '1') t WHERE pseudo_hesid IS NOT NULL",
     ] {
         spellings.push(more.to_owned());
+    }
+    for measure in patients {
+        for condition in conditions {
+            spellings
+                .push(format!("SELECT {measure} AS n FROM hes.apc WHERE {known} AND {condition}"));
+        }
     }
     assert!(spellings.len() > 50);
     one_figure(&world, &spellings).await?;

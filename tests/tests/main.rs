@@ -5,10 +5,13 @@ mod edges;
 mod errors;
 mod golden;
 mod hostile;
+#[cfg(feature = "sabotage")]
+mod logic;
 mod neighbours;
 mod people;
 mod permits;
 mod privacy;
+mod redteam;
 mod rows;
 mod tidy;
 mod versions;

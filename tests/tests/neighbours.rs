@@ -15,11 +15,11 @@
 //!
 //! `CORDON_PAIRS=50000` asks more, `CORDON_SEED` others.
 
-mod generator;
+pub(crate) mod generator;
 mod houses;
 #[cfg(feature = "sabotage")]
 mod sabotage;
-mod statement;
+pub(crate) mod statement;
 mod transcript;
 
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ const MOST_BROKEN: usize = 5;
 /// A broken statement is made smaller by so many tries at most: each builds houses.
 const TRIES: usize = 40;
 
-fn setting(name: &str, otherwise: u64) -> u64 {
+pub(crate) fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 

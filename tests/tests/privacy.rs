@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use cordon_disclosure::Code;
 use cordon_engine::{Answer, Stop};
-use cordon_tests::World;
+use cordon_tests::{Plan, World, agreement};
 
 async fn asked(world: &World, sql: &str) -> Result<Answer> {
     world.ask("stranger", sql).await?.map_err(|stop| anyhow!("{sql}: {stop:?}"))
@@ -202,5 +202,32 @@ async fn standard_errors_are_those_of_the_noise() -> Result<()> {
     let batch = answer.batches().first().context("a batch")?;
     let errors = batch.column_by_name("n_se").context("n_se")?.as_primitive::<Float64Type>();
     assert!((0..errors.len()).all(|row| (errors.value(row) - 100.0).abs() < 0.1), "{errors:?}");
+    Ok(())
+}
+
+/// What a budget has paid for is known still when the contract is renewed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_agreement_goes_on_with_the_meter_of_the_one_before() -> Result<()> {
+    let of = |reference, who, follows: Option<&str>| {
+        let years = "years = \"all\"";
+        let (file, text) = agreement(reference, "differential-privacy", who, "not_applied", years);
+        let follows = follows.map(|before| format!("follows = \"{before}\"\n"));
+        (file, follows.unwrap_or_default() + &text)
+    };
+    let (first, second) = ("DARS-NIC-900011-FIRST-v1.0", "DARS-NIC-900011-FIRST-v2.0");
+    let agreements = vec![
+        of(first, "one", None),
+        of(second, "two", None),
+        of("DARS-NIC-900012-NEXTS", "three", Some(second)),
+    ];
+    let world = World::built(Plan { agreements, ..Plan::of(300) }, |_| {}).await?;
+    for (asked, who) in ["one", "two", "three"].into_iter().enumerate() {
+        let sql = format!("SELECT count(*) AS n FROM hes.apc WHERE epidur < {}", asked + 2);
+        let answer = world.ask(who, &sql).await?.map_err(|stop| anyhow::anyhow!("{stop:?}"))?;
+        let note = answer.notes().iter().find(|note| note.text.contains("charged for this"));
+        let text = &note.context("a note on the charge")?.text;
+        let stands = format!("meter stands at {}.000", asked + 1);
+        assert!(text.contains(&stands), "{who}: {text}");
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use arrow_array::ArrayRef;
 use cordon_store::{AsOf, Silent};
 use cordon_synthetic::Population;
-use cordon_tests::World;
+use cordon_tests::{Plan, World, agreement};
 
 const QUESTION: &str = "SELECT fyear, count(*) AS episodes, count(DISTINCT pseudo_hesid) AS patients \
                         FROM hes.apc GROUP BY fyear ORDER BY fyear";
@@ -29,6 +29,31 @@ async fn an_older_version_answers_as_it_did() -> Result<()> {
     let as_of = AsOf::Versions(BTreeMap::from([(table, earlier)]));
     let world = world.reopened(|settings| settings.as_of = as_of)?;
     assert_eq!(told(&world).await?, before);
+    Ok(())
+}
+
+/// A load that changes few people of a group changes no figure of it, or who came would be told; one that changes many does.
+#[tokio::test(flavor = "multi_thread")]
+async fn i4_a_load_does_not_tell_who_came() -> Result<()> {
+    let agreements = vec![agreement(
+        "DARS-NIC-900008-LOADS",
+        "nhs-sde",
+        "analyst",
+        "not_applied",
+        "years = \"all\"",
+    )];
+    let world = World::built(Plan { agreements, ..Plan::of(1_000) }, |_| {}).await?;
+    let told = async || -> Result<Vec<ArrayRef>> {
+        let answer = world.ask("analyst", QUESTION).await?.map_err(|stop| anyhow!("{stop:?}"))?;
+        Ok(answer.batches().iter().flat_map(|batch| batch.columns().to_vec()).collect())
+    };
+    let before = told().await?;
+    let table = "hes.apc".parse()?;
+    let more = Population::new(200, 7).block(world.engine.catalogue(), &table, 0)?;
+    world.store.append(&table, std::iter::once(more.slice(0, 3)), &Silent).await?;
+    assert_eq!(told().await?, before);
+    world.store.append(&table, std::iter::once(more), &Silent).await?;
+    assert_ne!(told().await?, before);
     Ok(())
 }
 

@@ -159,13 +159,6 @@ impl Pinned {
         self.tables.iter().map(name).collect::<Vec<_>>().join(" ")
     }
 
-    /// The tables of patients with their versions: one release of the data.
-    pub fn release(&self) -> String {
-        let tables = self.tables.iter().filter(|(name, _)| self.is_clustered(name));
-        let version = |name: &TableName| self.version(name).unwrap_or_default();
-        tables.map(|(name, _)| format!("{name}@{}", version(name))).collect::<Vec<_>>().join(" ")
-    }
-
     fn readable(&self, table: &TableName) -> Option<&PinnedTable> {
         self.tables.get(table)?.as_ref().ok()
     }

@@ -63,6 +63,8 @@ pub enum Territory {
 #[derive(Clone, Debug)]
 pub struct Agreement {
     pub(crate) id: AgreementId,
+    /// The agreement that it continues.
+    pub(crate) follows: Option<AgreementId>,
     pub(crate) title: String,
     pub(crate) organisation: String,
     pub(crate) controller: String,
@@ -88,6 +90,14 @@ pub struct Agreements {
 /// The issuer of the people that this house signs in itself. Files may write `researcher` and mean
 /// `cordon-local#researcher`.
 pub const LOCAL_ISSUER: &str = "cordon-local";
+
+impl AgreementId {
+    /// The same in whatever version: `DARS-NIC-635697-P0C5M` for `DARS-NIC-635697-P0C5M-v1.2`.
+    fn without_version(&self) -> Self {
+        let versioned = self.0.rsplit_once("-v").filter(|(_, version)| version.contains('.'));
+        Self(versioned.map_or(self.0.as_str(), |(reference, _)| reference).to_owned())
+    }
+}
 
 impl Agreement {
     /// The reference.
@@ -206,6 +216,28 @@ impl Agreements {
     /// The agreement of that reference.
     pub fn get(&self, id: &str) -> Option<&Agreement> {
         self.all.get(&AgreementId(id.to_owned()))
+    }
+
+    /// What the meter of an agreement counts under: the first of the agreements that it follows, without a version. What
+    /// was learned under those is known still, so a renewal, an extension or a new version begins at nothing only by name.
+    pub fn lineage(&self, id: &AgreementId) -> AgreementId {
+        let (mut first, mut later) = (id.without_version(), Vec::new());
+        while let Some(before) = self.before(&first) {
+            later.push(first);
+            if let Some(from) = later.iter().position(|known| *known == before) {
+                // A circle: the smallest name in it, whichever of them asks.
+                return later.split_off(from).into_iter().min().unwrap_or(before);
+            }
+            first = before;
+        }
+        first
+    }
+
+    /// What any version of an agreement follows.
+    fn before(&self, id: &AgreementId) -> Option<AgreementId> {
+        let versions = self.all.values().filter(|agreement| agreement.id.without_version() == *id);
+        let before = versions.filter_map(|agreement| agreement.follows.as_ref());
+        before.map(AgreementId::without_version).filter(|before| before != id).min()
     }
 
     /// All agreements, by reference.

@@ -32,6 +32,7 @@ pub struct AgreementError {
 #[serde(deny_unknown_fields)]
 struct AgreementFile {
     reference: String,
+    follows: Option<String>,
     title: String,
     organisation: String,
     controller: String,
@@ -117,6 +118,13 @@ fn convert(
             file.reference
         ));
     }
+    if let Some(follows) = &file.follows
+        && (!is_reference(follows) || *follows == file.reference)
+    {
+        return Err(format!(
+            "`follows` is `{follows}`; write the reference of the agreement before this one"
+        ));
+    }
     // ODS codes: 3 characters for trusts, 5 for sites, up to 10 for others.
     let ods = &file.organisation;
     if !(3..=10).contains(&ods.len())
@@ -130,6 +138,7 @@ fn convert(
         .ok_or_else(|| format!("`profile` is `{}`, which is not known here", file.profile))?;
     Ok(Agreement {
         id: AgreementId(file.reference),
+        follows: file.follows.map(AgreementId),
         title: filled("title", file.title)?,
         organisation: file.organisation,
         controller: filled("controller", file.controller)?,

@@ -37,6 +37,7 @@ pub struct RowFilter {
 pub struct Permit {
     pub(crate) analyst: UserId,
     pub(crate) agreement: AgreementId,
+    pub(crate) meter: AgreementId,
     pub(crate) grants: BTreeMap<TableName, TableGrant>,
     pub(crate) opt_outs: OptOuts,
     pub(crate) profile: Arc<Profile>,
@@ -51,6 +52,11 @@ impl Permit {
     /// Under which agreement.
     pub fn agreement(&self) -> &AgreementId {
         &self.agreement
+    }
+
+    /// Under what its answers are charged, see [`Agreements::lineage`].
+    pub fn meter(&self) -> &AgreementId {
+        &self.meter
     }
 
     /// What is granted of a protected table; none: it does not exist. Reference tables are everybody's.
@@ -99,6 +105,7 @@ pub fn permit(
     Ok(Permit {
         analyst: who.clone(),
         agreement: agreement.id.clone(),
+        meter: agreements.lineage(&agreement.id),
         grants: agreement.grants.clone(),
         opt_outs: agreement.opt_outs,
         profile: Arc::clone(&agreement.profile),

@@ -171,3 +171,41 @@ fn the_shipped_expired_agreement_is_refused_by_name() {
         permit(&agreements, &local("researcher"), expired, day("2026-11-22")).unwrap_err();
     assert_eq!(refusal.code.id(), "CORDON-A103");
 }
+
+/// Renewals, extensions and versions count where the first of them counts.
+#[test]
+fn agreements_that_follow_one_another_have_one_meter() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/agreements");
+    let text = std::fs::read_to_string(format!("{folder}/DARS-NIC-000001-DEMO1.toml")).unwrap();
+    let of = |files: &[(&str, Option<&str>)]| {
+        let one = |(reference, follows): &(&str, Option<&str>)| {
+            let mut text = text.replace("\"DARS-NIC-000001-DEMO1\"", &format!("\"{reference}\""));
+            if let Some(follows) = follows {
+                text = format!("follows = \"{follows}\"\n{text}");
+            }
+            ((*reference).to_owned(), text)
+        };
+        let files: Vec<_> = files.iter().map(one).collect();
+        Agreements::from_files(files, &Catalogue::built_in().unwrap(), &Profile::built_in)
+    };
+    let [a, b, c] = ["DARS-NIC-000001-AAAAA", "DARS-NIC-000002-BBBBB", "DARS-NIC-000003-CCCCC"];
+    let [a1, b1, b2] = [format!("{a}-v1.0"), format!("{b}-v1.0"), format!("{b}-v2.1")];
+    // The first has no file any more: its name is enough.
+    let lines = [(b1.as_str(), Some(a1.as_str())), (b2.as_str(), None), (c, Some(b2.as_str()))];
+    let agreements = of(&lines).unwrap();
+    for (reference, _) in lines {
+        let agreement = agreements.get(reference).unwrap();
+        assert_eq!(agreements.lineage(agreement.id()).as_str(), a, "{reference}");
+    }
+    // A circle has one meter too.
+    let circle = [(a, Some(c)), (b, Some(a)), (c, Some(b))];
+    let agreements = of(&circle).unwrap();
+    for (reference, _) in circle {
+        let agreement = agreements.get(reference).unwrap();
+        assert_eq!(agreements.lineage(agreement.id()).as_str(), a, "{reference}");
+    }
+    for wrong in [a, "the one before"] {
+        let problem = of(&[(a, Some(wrong))]).unwrap_err().to_string();
+        assert!(problem.contains("`follows` is"), "{problem}");
+    }
+}

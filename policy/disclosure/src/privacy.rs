@@ -149,6 +149,14 @@ impl PrivacyRule {
         (1.0 + self.spread(1).scale * tail).ceil() as i64
     }
 
+    /// How often somebody who knows all others is right about one bit of a person, at most, after so many charged answers:
+    /// noise of this scale tells two neighbours apart by sqrt(2 rho) standard deviations, and everything asked adds up in
+    /// squares (Dong, Roth and Su 2022, corollary 2). Half is guessing.
+    pub fn right_at_most(&self, charged: f64) -> f64 {
+        let apart = (2.0 * self.rho * charged.min(self.budget)).sqrt();
+        0.5 * libm::erfc(-0.5 * apart / std::f64::consts::SQRT_2)
+    }
+
     /// Epsilon of everything that an agreement may ever ask, at the delta that is told with it.
     pub fn whole(&self) -> (f64, f64) {
         let (rho, delta) = (self.rho * self.budget, 1e-6);

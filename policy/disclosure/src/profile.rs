@@ -59,6 +59,8 @@ pub struct NoiseRule {
     pub(crate) bound: u32,
     /// J: from this many charged answers on the noise of new draws grows in proportion.
     pub(crate) growth_from: Option<f64>,
+    /// The most that the standard deviation of noise is multiplied by; without it growth has no end.
+    pub(crate) growth_most: Option<f64>,
     /// What one grouping set of one measure is charged at least, however many people its figures rest on.
     pub(crate) least_charge: f64,
     /// Charged answers after which nothing new is drawn.
@@ -222,6 +224,16 @@ impl Profile {
 }
 
 impl NoiseRule {
+    /// j: the threshold of a set of people lies at T..=T+j.
+    pub fn threshold_jitter(&self) -> u64 {
+        self.threshold_jitter
+    }
+
+    /// v: the variance of a person's weight.
+    pub fn weights(&self) -> f64 {
+        self.weights
+    }
+
     /// The variance of one cell's own noise, before growth: V + c·n, n being the persons behind it.
     pub fn cell_variance(&self, persons: f64) -> f64 {
         self.per_person.mul_add(persons.max(0.0), self.variance)
@@ -236,7 +248,8 @@ impl NoiseRule {
 
     /// By how much the noise of new draws is multiplied when the meter stands there. A public number.
     pub fn growth(&self, meter: f64) -> f64 {
-        self.growth_from.map_or(1.0, |from| (meter / from).max(1.0))
+        let most = self.growth_most.unwrap_or(f64::INFINITY);
+        self.growth_from.map_or(1.0, |from| (meter / from).clamp(1.0, most))
     }
 
     /// The most that one grouping set of one measure is charged: its smallest figure rests on T persons.

@@ -20,6 +20,8 @@ pub struct Question {
     pub analyst: String,
     /// The agreement the question was asked under.
     pub agreement: String,
+    /// Under what it is charged: the agreements that follow one another have one meter.
+    pub meter: String,
     /// Data lineage, opt-out rule and noise family: sets of people are remembered per scope.
     pub scope: Scope,
     /// Digest of the inner plan, the permit and the pinned versions: the same question again.

@@ -15,6 +15,7 @@ pub use self::table::error_column;
 use self::table::{renamed, table};
 use crate::index::Outcome as CellOutcome;
 use crate::privacy::PrivacyError;
+use crate::sabotage::{Control, is_off};
 use crate::{
     Asked, Charge, Code, Decided, Earlier, Index, Ledger, LedgerError, Measure, Profile,
     Protection, Question, RawAggregates, Refusal, Secret, Timestamp, stored,
@@ -236,7 +237,11 @@ fn look_up_or_decide(
                 }
                 let decided = by_noise(raw, rule, secret, index, meter);
                 near = decided.near;
-                (table(raw, &decided.rows)?, false, decided.charge)
+                let mut table = table(raw, &decided.rows)?;
+                if is_off(Control::NearNote) {
+                    table.notes.push(format!("{} near sets", near.len()));
+                }
+                (table, false, decided.charge)
             }
         },
     };

@@ -35,23 +35,82 @@ pub enum Control {
     Years,
     /// So are rows that it does not name.
     Rows,
+    /// All of this also where a statement reads a second time.
+    SecondScan,
+    /// A near set is looked for by as many parts of a sketch as it may differ in.
+    Bands,
+    /// Answered sets are those of everybody, not of one agreement.
+    Scope,
+    /// A figure is copied to about as many people, not to few.
+    Half,
+    /// Weights are those of the people.
+    Weights,
+    /// The threshold of a set is drawn from its people.
+    ThresholdDraw,
+    /// So is how far near sets reach.
+    SeparationDraw,
+    /// So is how many people a copy needs.
+    CopyDraw,
+    /// So is how even contributions are said to be.
+    EvennessDraw,
+    /// So is from how many contributors on a group has figures about them.
+    FewDraw,
+    /// A public list is the whole list.
+    List,
+    /// A figure about nobody looks like one about few.
+    ZeroFigure,
+    /// A sum is charged alike, however many contribute.
+    ChargeOfSums,
+    /// What is said of a column is about the question only.
+    Treatment,
+    /// Nobody is told of near sets.
+    NearNote,
+    /// Nor by how much the meter would have been charged for what was hidden.
+    HiddenCharge,
+}
+
+/// The control that keeps a draw from being made anew each time.
+#[cfg(feature = "sabotage")]
+fn of_draw(purpose: &str) -> Option<Control> {
+    Some(match purpose {
+        "noise" => Control::KeyedNoise,
+        "threshold" => Control::ThresholdDraw,
+        "separation" => Control::SeparationDraw,
+        "copy" => Control::CopyDraw,
+        "evenness" => Control::EvennessDraw,
+        "few" => Control::FewDraw,
+        _ => return None,
+    })
+}
+
+/// Whether a draw for this purpose is made anew each time.
+#[cfg(feature = "sabotage")]
+pub(crate) fn drawn_anew(purpose: &str) -> bool {
+    of_draw(purpose).is_some_and(is_off)
+}
+
+/// Never.
+#[cfg(not(feature = "sabotage"))]
+#[inline]
+pub(crate) const fn drawn_anew(_: &str) -> bool {
+    false
 }
 
 #[cfg(feature = "sabotage")]
-static OFF: std::sync::Mutex<Option<Control>> = std::sync::Mutex::new(None);
+static OFF: std::sync::RwLock<Vec<Control>> = std::sync::RwLock::new(Vec::new());
 
-/// Switches one control off, and all others on.
+/// Switches these controls off, and all others on.
 #[cfg(feature = "sabotage")]
-pub fn switch_off(control: Option<Control>) {
-    if let Ok(mut off) = OFF.lock() {
-        *off = control;
+pub fn switch_off(controls: &[Control]) {
+    if let Ok(mut off) = OFF.write() {
+        *off = controls.to_vec();
     }
 }
 
 /// Whether a control is switched off.
 #[cfg(feature = "sabotage")]
 pub fn is_off(control: Control) -> bool {
-    OFF.lock().is_ok_and(|off| *off == Some(control))
+    OFF.read().is_ok_and(|off| off.contains(&control))
 }
 
 /// Another number each time.

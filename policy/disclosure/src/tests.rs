@@ -39,6 +39,7 @@ pub(crate) fn question(fingerprint: u8) -> Question {
         query_id: "q".to_owned(),
         analyst: "cordon-local#anna".to_owned(),
         agreement: "DARS-NIC-12345-AAAAA".to_owned(),
+        meter: "DARS-NIC-12345-AAAAA".to_owned(),
         scope: Scope("test".to_owned()),
         fingerprint: Fingerprint([fingerprint; 32]),
         tables: MEASURES.len() as u64,

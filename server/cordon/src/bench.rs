@@ -10,7 +10,6 @@ mod gauge;
 mod ground;
 mod pages;
 mod peers;
-mod plot;
 mod questions;
 mod report;
 mod scaling;

@@ -14,7 +14,7 @@ use arrow_array::{
 };
 use arrow_schema::{Field, Schema};
 use chrono::{NaiveDate, Utc};
-use cordon_agreements::{Agreement, Agreements, Permit, Status, UserId};
+use cordon_agreements::{Agreement, AgreementId, Agreements, Permit, Status, UserId};
 use cordon_catalogue::TableName;
 use cordon_disclosure::{AuditOutcome, Charge};
 use cordon_engine::OwnViews;
@@ -46,11 +46,12 @@ impl OwnViews for OwnWork {
             Vec::new()
         });
         let today = Utc::now().date_naive();
+        let agreements = self.agreements.now();
         let views = [
             (
                 "my.agreements",
-                agreements_of(&self.agreements.now(), permit.analyst(), today, &|agreement| {
-                    self.state.charged(agreement).ok()
+                agreements_of(&agreements, permit.analyst(), today, &|agreement| {
+                    self.state.charged(agreements.lineage(agreement).as_str()).ok()
                 }),
             ),
             ("my.queries", queries_table(&queries)),
@@ -65,7 +66,7 @@ fn agreements_of(
     agreements: &Agreements,
     who: &UserId,
     today: NaiveDate,
-    charged: &dyn Fn(&str) -> Option<Charge>,
+    charged: &dyn Fn(&AgreementId) -> Option<Charge>,
 ) -> Option<RecordBatch> {
     agreements_table(&agreements.of(who).collect::<Vec<_>>(), today, charged)
 }
@@ -76,7 +77,7 @@ fn agreements_of(
 pub(crate) fn agreements_table(
     agreements: &[&Agreement],
     today: NaiveDate,
-    charged: &dyn Fn(&str) -> Option<Charge>,
+    charged: &dyn Fn(&AgreementId) -> Option<Charge>,
 ) -> Option<RecordBatch> {
     let text = |of: &dyn Fn(&Agreement) -> String| -> ArrayRef {
         Arc::new(agreements.iter().map(|a| Some(of(a))).collect::<StringArray>())
@@ -99,7 +100,7 @@ pub(crate) fn agreements_table(
         ("last_day", day(&|a| a.term().1)),
         ("profile", text(&|a| a.profile().name().to_owned())),
         ("tables", text(&tables)),
-        ("charged", number(&|a| charged(a.id().as_str()).map(Charge::answers))),
+        ("charged", number(&|a| charged(a.id()).map(Charge::answers))),
         ("budget", number(&budget)),
     ])
 }

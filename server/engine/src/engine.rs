@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use cordon_agreements::{OptOuts as OptOutRule, Permit};
 use cordon_catalogue::{Catalogue, TableName};
+use cordon_disclosure::sabotage::{Control, is_off};
 use cordon_disclosure::{
     AuditEvent, AuditOutcome, Charge, Code, Fingerprint, Ledger, LedgerError, Outcome, Profile,
     Question, RawAggregates, ReleasedTable, Scope, Secret, Timestamp, most_charged, release,
@@ -439,8 +440,8 @@ impl Inner {
         let mut cancel = cancel.clone();
         let mut extra = Vec::new();
         let (mut charged, mut metered) = (Charge::default(), None);
-        let (versions, data) = (ran.versions.clone(), pinned.release());
-        let context = (versions.as_str(), data.as_str(), opt_outs.digest());
+        let versions = ran.versions.clone();
+        let context = (versions.as_str(), opt_outs.digest());
         let asked = |cut: &Cut, given: &Given| self.question(sql, cut, given, context);
         let profile = sql.permit.profile().as_ref().clone();
         // What was run together with an earlier cut.
@@ -638,7 +639,7 @@ impl Inner {
         sql: &SubmittedSql,
         cut: &Cut,
         given: &Given,
-        (versions, release, opt_outs): (&str, &str, &str),
+        (versions, opt_outs): (&str, &str),
     ) -> Question {
         let mut digest = Sha256::new();
         let mut part = |text: &str| {
@@ -658,12 +659,15 @@ impl Inner {
             query_id: sql.query_id.clone(),
             analyst: sql.permit.analyst().to_string(),
             agreement: sql.permit.agreement().to_string(),
+            meter: sql.permit.meter().to_string(),
+            // Not the versions of the tables: who changed between two loads would be told apart.
             scope: Scope(format!(
-                "{release} {:?} {} k={:?} secret={}",
+                "{:?} {} k={:?} secret={}{}",
                 sql.permit.opt_outs(),
                 sql.permit.profile().name(),
                 sql.permit.profile().separation(),
                 self.secret.id(),
+                if is_off(Control::Scope) { sql.permit.agreement().as_str() } else { "" },
             )),
             fingerprint: Fingerprint(digest.finalize().into()),
             tables: cut.tables as u64,

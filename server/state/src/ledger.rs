@@ -77,7 +77,7 @@ impl Ledger for SqliteState {
     fn charge(&self, question: &Question, charge: Charge) -> Result<(), LedgerError> {
         let mut writer = self.writer.lock();
         let written = self.begin(&mut writer).and_then(|transaction| {
-            add_to_meter(&transaction, &question.agreement, charge)?;
+            add_to_meter(&transaction, &question.meter, charge)?;
             self.commit(transaction)
         });
         written.map_err(StateError::writing)
@@ -87,7 +87,7 @@ impl Ledger for SqliteState {
         let reader = self.reader.lock();
         let found = (|| -> Result<Standing, StateError> {
             let known = is_known(&reader, question)?;
-            Ok(Standing { known, meter: meter(&reader, &question.agreement)? })
+            Ok(Standing { known, meter: meter(&reader, &question.meter)? })
         })();
         found.map_err(StateError::reading)
     }
@@ -199,7 +199,7 @@ impl Earlier for ScopeView<'_> {
     }
 
     fn meter(&self) -> Result<Charge, LedgerError> {
-        meter(self.transaction, &self.question.agreement).map_err(StateError::reading)
+        meter(self.transaction, &self.question.meter).map_err(StateError::reading)
     }
 }
 
@@ -251,7 +251,7 @@ fn remember(
             .prepare_cached("INSERT INTO near_sets VALUES (?1, ?2, ?3)")?
             .execute(params![question.scope.0, recorded.0.cast_signed(), near])?;
     }
-    add_to_meter(transaction, &question.agreement, decided.charge)?;
+    add_to_meter(transaction, &question.meter, decided.charge)?;
     Ok(recorded)
 }
 

@@ -33,6 +33,7 @@ fn question(fingerprint: u8) -> Question {
         query_id: format!("q-{fingerprint}"),
         analyst: "cordon-local#researcher".into(),
         agreement: "DARS-NIC-1".into(),
+        meter: "DARS-NIC-1".into(),
         scope: Scope("hes/applied".into()),
         fingerprint: Fingerprint([fingerprint; 32]),
     }

@@ -14,10 +14,10 @@ use futures::executor::block_on;
 use super::statement::{Above, Piece, Statement};
 
 /// Numbers that follow from a seed.
-pub(super) struct Draw(u64);
+pub(crate) struct Draw(u64);
 
 impl Draw {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -59,13 +59,13 @@ struct Table {
 }
 
 /// What statements are made of.
-pub(super) struct Pool(Vec<Table>);
+pub(crate) struct Pool(Vec<Table>);
 
 /// Of each column at most so many values.
 const VALUES: usize = 12;
 
 impl Pool {
-    pub(super) fn of(world: &World, targets: &[String]) -> Result<Self> {
+    pub(crate) fn of(world: &World, targets: &[String]) -> Result<Self> {
         let mut tables = Vec::new();
         for name in ["hes.apc", "hes.op", "hes.ae"] {
             let described = world.engine.catalogue().table(&name.parse()?).context("a table")?;
@@ -476,11 +476,11 @@ fn hostile(draw: &mut Draw, pool: &Pool) -> Statement {
     Statement { whole: Some(Piece::new(text, &["hostile statement"])), ..plain(draw, pool) }
 }
 
-pub(super) fn statement(draw: &mut Draw, pool: &Pool) -> Statement {
+pub(crate) fn statement(draw: &mut Draw, pool: &Pool) -> Statement {
     if draw.once_in(12) { hostile(draw, pool) } else { plain(draw, pool) }
 }
 
-fn plain(draw: &mut Draw, pool: &Pool) -> Statement {
+pub(crate) fn plain(draw: &mut Draw, pool: &Pool) -> Statement {
     let (with, from, table) = from(draw, pool);
     let mut keys: BTreeMap<String, Piece> = BTreeMap::new();
     for _ in 0..draw.below(4) {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 
 /// All constructs that must be asked.
-pub(super) const CONSTRUCTS: &[&str] = &[
+pub(crate) const CONSTRUCTS: &[&str] = &[
     "statement",
     "join",
     "self join",
@@ -61,20 +61,20 @@ pub(super) const CONSTRUCTS: &[&str] = &[
 
 /// A piece of text and what it is made of.
 #[derive(Clone, Debug)]
-pub(super) struct Piece {
-    pub(super) text: String,
-    pub(super) is: Vec<&'static str>,
+pub(crate) struct Piece {
+    pub(crate) text: String,
+    pub(crate) is: Vec<&'static str>,
 }
 
 impl Piece {
-    pub(super) fn new(text: impl Into<String>, is: &[&'static str]) -> Self {
+    pub(crate) fn new(text: impl Into<String>, is: &[&'static str]) -> Self {
         Self { text: text.into(), is: is.to_vec() }
     }
 }
 
 /// What is done to the table of figures.
 #[derive(Clone, Debug)]
-pub(super) enum Above {
+pub(crate) enum Above {
     Nothing,
     /// Text before and after the table, which is named `t` in it.
     Around(Piece, String),
@@ -84,22 +84,22 @@ pub(super) enum Above {
 
 /// One SELECT over patients' rows, and what stands above it.
 #[derive(Clone, Debug)]
-pub(super) struct Statement {
+pub(crate) struct Statement {
     /// Of a hostile statement everything; else none.
-    pub(super) whole: Option<Piece>,
-    pub(super) with: Option<Piece>,
-    pub(super) from: Piece,
-    pub(super) conditions: Vec<Piece>,
-    pub(super) keys: Vec<Piece>,
-    pub(super) sets: Option<Piece>,
-    pub(super) figures: Vec<Piece>,
-    pub(super) having: Option<Piece>,
-    pub(super) order: Option<Piece>,
-    pub(super) limit: Option<Piece>,
-    pub(super) above: Above,
-    pub(super) with_status: bool,
-    pub(super) with_errors: bool,
-    pub(super) parameter: bool,
+    pub(crate) whole: Option<Piece>,
+    pub(crate) with: Option<Piece>,
+    pub(crate) from: Piece,
+    pub(crate) conditions: Vec<Piece>,
+    pub(crate) keys: Vec<Piece>,
+    pub(crate) sets: Option<Piece>,
+    pub(crate) figures: Vec<Piece>,
+    pub(crate) having: Option<Piece>,
+    pub(crate) order: Option<Piece>,
+    pub(crate) limit: Option<Piece>,
+    pub(crate) above: Above,
+    pub(crate) with_status: bool,
+    pub(crate) with_errors: bool,
+    pub(crate) parameter: bool,
 }
 
 impl Statement {
@@ -132,7 +132,7 @@ impl Statement {
     }
 
     /// The text that is asked.
-    pub(super) fn sql(&self) -> String {
+    pub(crate) fn sql(&self) -> String {
         if let Some(whole) = &self.whole {
             return whole.text.clone();
         }
@@ -152,7 +152,7 @@ impl Statement {
     }
 
     /// The value of its parameter.
-    pub(super) fn parameters(&self) -> Result<Option<RecordBatch>> {
+    pub(crate) fn parameters(&self) -> Result<Option<RecordBatch>> {
         if !self.parameter || self.whole.is_some() {
             return Ok(None);
         }
@@ -160,7 +160,7 @@ impl Statement {
         Ok(Some(RecordBatch::try_from_iter([("$1", seven)])?))
     }
 
-    pub(super) fn constructs(&self) -> BTreeSet<&'static str> {
+    pub(crate) fn constructs(&self) -> BTreeSet<&'static str> {
         let mut is = BTreeSet::from(["statement"]);
         if let Some(whole) = &self.whole {
             is.extend(&whole.is);
@@ -189,7 +189,7 @@ impl Statement {
     }
 
     /// The same with one part less, each once.
-    pub(super) fn smaller(&self) -> Vec<Self> {
+    pub(crate) fn smaller(&self) -> Vec<Self> {
         let mut all = Vec::new();
         let mut push = |edit: &dyn Fn(&mut Self)| {
             let mut one = self.clone();

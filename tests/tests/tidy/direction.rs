@@ -18,6 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["cordon-agreements", "cordon-catalogue", "cordon-disclosure", "cordon-store"],
     ),
     ("cordon-state", &["cordon-disclosure"]),
+    ("cordon-plot", &[]),
+    ("cordon-redteam", &["cordon-disclosure", "cordon-plot"]),
     (
         "cordon-wire",
         &["cordon-agreements", "cordon-catalogue", "cordon-disclosure", "cordon-engine"],
@@ -29,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cordon-catalogue",
             "cordon-disclosure",
             "cordon-engine",
+            "cordon-plot",
             "cordon-state",
             "cordon-store",
             "cordon-synthetic",

@@ -52,6 +52,7 @@ struct PrivacyFile {
 #[serde(deny_unknown_fields)]
 struct MeterFile {
     growth_from: Option<f64>,
+    growth_most: Option<f64>,
     #[serde(default)]
     least_charge: f64,
     budget: Option<f64>,
@@ -218,11 +219,17 @@ fn check_noise(
     within("per_person", per_person, 0.0, 10.0)?;
     let spread = variance.sqrt();
     within("bound", f64::from(bound), (2.0 * spread).ceil(), 100.0 * spread)?;
-    let MeterFile { growth_from, least_charge, budget } = meter.unwrap_or_default();
+    let MeterFile { growth_from, growth_most, least_charge, budget } = meter.unwrap_or_default();
     within("least_charge", least_charge, 0.0, 1.0)?;
     for (name, value) in [("growth_from", growth_from), ("budget", budget)] {
         if let Some(value) = value {
             within(name, value, 1.0, 1e9)?;
+        }
+    }
+    if let Some(most) = growth_most {
+        within("growth_most", most, 1.0, 1e3)?;
+        if growth_from.is_none() {
+            return Err("`growth_most` without `growth_from`: write both".to_owned());
         }
     }
     if let (Some(from), Some(budget)) = (growth_from, budget)
@@ -239,6 +246,7 @@ fn check_noise(
         per_person,
         bound,
         growth_from,
+        growth_most,
         least_charge,
         budget,
     })
@@ -260,7 +268,12 @@ fn check_privacy(privacy: &PrivacyFile, meter: MeterFile) -> Result<PrivacyRule,
     within("rho", rho, 1e-6, 1.0)?;
     within("delta", delta, 1e-15, 1e-6)?;
     match meter {
-        MeterFile { growth_from: None, least_charge: 0.0, budget: Some(budget) } => {
+        MeterFile {
+            growth_from: None,
+            growth_most: None,
+            least_charge: 0.0,
+            budget: Some(budget),
+        } => {
             within("budget", budget, 1.0, 1e6)?;
             // Of all tables together: the claim would be empty.
             within("rho` times `budget", rho * budget, 0.0, 20.0)?;

@@ -43,7 +43,9 @@ impl Rows {
 pub(super) fn by_rules(raw: &RawAggregates) -> Rows {
     let listed = |group: &&Group| {
         let people = group.cells.and_then(|at| raw.people.get(at));
-        group.public || people.is_some_and(|people| people.persons >= raw.profile.threshold)
+        group.public
+            || people.is_some_and(|people| people.persons >= raw.profile.threshold)
+            || is_off(Control::Listing)
     };
     let mut rows = Rows::new(raw);
     for group in raw.groups.ordered().iter().filter(listed) {
@@ -151,7 +153,13 @@ pub(super) fn by_noise(
                 if is_off(Control::Error) {
                     figure.spread = cell.persons as f32;
                 }
+                if is_off(Control::ZeroFigure) && cell.persons == 0 {
+                    *figure = CellOutcome { figure: Some(0), spread: 0.0 };
+                }
                 // Few may make up all of a total, and nobody is told how many: charged as of T.
+                if is_off(Control::ChargeOfSums) {
+                    *behind = Some(cell.contributors.into());
+                }
                 if !matches!(measure.measure, Measure::Total { .. }) {
                     *behind = figure.figure.and(people.outcome.figure);
                     if is_off(Control::Charge) {
@@ -161,7 +169,8 @@ pub(super) fn by_noise(
             }
         }
         // Groups that are not listed are charged as if they were not there, as those that are not.
-        if group.public || people.figure.is_some() || is_off(Control::Listing) {
+        let public = group.public && !(is_off(Control::List) && whole.is_none());
+        if public || people.figure.is_some() || is_off(Control::Listing) {
             let set = raw.groups.set_of(group);
             if raw.measures.is_empty() {
                 smallest.cell(set, 0, people.figure);
@@ -172,6 +181,9 @@ pub(super) fn by_noise(
             let nobody = whole.is_none_or(|cell| cell.persons == 0) && is_off(Control::Zero);
             let zero = CellOutcome { figure: Some(0), spread: 0.0 };
             rows.push(*group, figures.iter().map(|(f, _)| if nobody { zero } else { *f }));
+        } else if is_off(Control::HiddenCharge) {
+            let people = whole.map(|cell| cell.persons.into());
+            smallest.cell(raw.groups.set_of(group), 0, people);
         }
     }
     if rows.groups.is_empty() {

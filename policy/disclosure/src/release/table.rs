@@ -109,7 +109,10 @@ fn measures(raw: &RawAggregates) -> Vec<ReleasedMeasure> {
         .map(|measure| ReleasedMeasure {
             name: measure.name.clone(),
             measure: measure.measure.word().to_owned(),
-            treatment: rules::treatment(&raw.profile, measure.measure),
+            treatment: match is_off(Control::Treatment) {
+                true => measure.cells.iter().map(|cell| cell.persons).sum::<u64>().to_string(),
+                false => rules::treatment(&raw.profile, measure.measure),
+            },
         })
         .collect()
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cordon_catalogue::Catalogue;
+use cordon_plot::{Series, lines};
 use serde_json::{Value, json};
 
 use super::crew;
 use super::ground::Ground;
 use super::pages;
-use super::plot::{Series, lines};
 use super::questions::for_peers;
 use super::report::median;
 use super::worker::{Crowded, Engine};

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cordon_catalogue::Catalogue;
+use cordon_plot::{Series, bars};
 use serde_json::{Value, json};
 
 use super::compare::{Asking, Compared, Medians, compare, disagreement, geometric, ratio};
 use super::crew;
 use super::ground::{Ground, thousands};
 use super::pages;
-use super::plot::{Series, bars};
 use super::questions::{Question, for_peers, with_people};
 use super::worker::Engine;
 use crate::console;

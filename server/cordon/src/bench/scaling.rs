@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cordon_catalogue::Catalogue;
+use cordon_plot::{Series, lines};
 use serde_json::{Value, json};
 
 use super::compare::{Asking, Medians, compare, power};
@@ -13,7 +14,6 @@ use super::crew;
 use super::ground::{Ground, thousands};
 use super::pages;
 use super::peers::Common;
-use super::plot::{Series, lines};
 use super::worker::Engine;
 use crate::console;
 use crate::exit::Exit;

@@ -227,8 +227,9 @@ fn growth_is_told_for_each_engine() {
 
 #[test]
 fn plots_are_whole_and_escaped() {
-    let series = vec![plot::Series { name: "a<b".to_owned(), values: vec![Some(0.02), None] }];
-    let svg = plot::bars("A & B", "s", &["x".to_owned(), "y".to_owned()], &series);
+    let series =
+        vec![cordon_plot::Series { name: "a<b".to_owned(), values: vec![Some(0.02), None] }];
+    let svg = cordon_plot::bars("A & B", "s", &["x".to_owned(), "y".to_owned()], &series);
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("a&lt;b"));
     assert_eq!(svg.matches("height=\"11\"").count(), 1);
     assert!(svg.contains(">0.01</text>") && svg.contains(">0.1</text>"), "{svg}");

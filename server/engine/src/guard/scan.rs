@@ -126,6 +126,7 @@ impl Guard<'_> {
             .cloned()
             .ok_or_else(|| crate::parse::unknown_table(table.name.as_str()))?;
         let hidden = self.hidden_name();
+        let off = |control| is_off(control) || (is_off(Control::SecondScan) && self.names > 1);
         let mut filters = Vec::new();
         let mut restrictions = Vec::new();
         if let Some((first, last)) = &grant.years {
@@ -134,16 +135,16 @@ impl Guard<'_> {
             })?;
             let predicate = col(year.as_str()).in_list(years.into_iter().map(lit).collect(), false);
             restrictions.push(((table.name.clone(), year.clone()), predicate.clone()));
-            filters.extend(Some(predicate).filter(|_| !is_off(Control::Years)));
+            filters.extend(Some(predicate).filter(|_| !off(Control::Years)));
         }
         if let Some(rows) = &grant.rows {
             let predicate = col(rows.column.as_str())
                 .in_list(rows.one_of.iter().map(|v| lit(v.clone())).collect(), false);
             restrictions.push(((table.name.clone(), rows.column.clone()), predicate.clone()));
-            filters.extend(Some(predicate).filter(|_| !is_off(Control::Rows)));
+            filters.extend(Some(predicate).filter(|_| !off(Control::Rows)));
         }
         let keeps = self.opt_outs.keeps(col(PERSON));
-        filters.extend(keeps.into_iter().filter(|_| !is_off(Control::OptOuts)));
+        filters.extend(keeps.into_iter().filter(|_| !off(Control::OptOuts)));
         let mut visible = Vec::new();
         let mut columns = Vec::new();
         for field in scan.projected_schema.fields() {

@@ -1,6 +1,6 @@
 //! The meter: what a table is charged, how noise grows with it, where it ends.
 
-use super::world::{House, Keys, Line, People, Table, What, both, everybody};
+use super::world::{House, Keys, Line, People, Table, What, both, everybody, steady};
 use crate::{Charge, NoiseRule, Profile, Protection, ReleaseError};
 
 fn set(n: i64, size: i64) -> People {
@@ -15,7 +15,7 @@ fn rule(profile: &Profile) -> &NoiseRule {
 /// V / (V + c n) of the smallest n that is shown; of T where nothing is.
 fn charge(profile: &Profile, smallest: Option<i128>) -> f64 {
     let (v, c, least) =
-        if profile.name() == "guarded" { (12.0, 0.1, 0.9) } else { (3.0, 0.02, 0.5) };
+        if profile.name() == "guarded" { (64.0, 0.1, 0.9) } else { (12.0, 0.02, 0.1) };
     f64::max(v / (v + c * smallest.unwrap_or(10).max(10) as f64), least)
 }
 
@@ -97,11 +97,11 @@ fn i4_the_charge_does_not_tell_none_from_few() {
 /// Mean square of the error of persons, where the meter stands.
 fn error_at(profile: &Profile, meter: f64) -> (f64, f64) {
     let (mut squares, mut told) = (0.0, 0.0);
-    let groups: Vec<_> = (0..400).map(|n| ((n, 0), set(n.into(), 100))).collect();
+    let groups: Vec<_> = (0..400).map(|n| ((n, 0), set(n.into(), 1_000))).collect();
     let mut house = House::new(profile);
     *house.ledger.charged.lock().unwrap() = Charge((meter * 1e6) as u64);
     for line in house.ask(&Table::by_label(groups, &[What::Persons])) {
-        squares += (line.figures[0].unwrap() - 100).pow(2) as f64 / 400.0;
+        squares += (line.figures[0].unwrap() - 1_000).pow(2) as f64 / 400.0;
         told += line.spreads[0].unwrap().powi(2) / 400.0;
     }
     (squares, told)
@@ -110,16 +110,16 @@ fn error_at(profile: &Profile, meter: f64) -> (f64, f64) {
 #[test]
 fn noise_grows_with_the_meter() {
     let [_, guarded] = &both();
-    // v n + g² (V + c n) + 25/12, g = meter / 20 from 20 on, what this table may cost at most included.
-    for meter in [0.0, 19.0, 20.0, 40.0, 100.0] {
-        let growth = f64::max(1.0, (meter + charge(guarded, None)) / 20.0);
-        let expected = 10.0 + growth * growth * 22.0 + 25.0 / 12.0;
+    // v n + g² (V + c n) + 25/12, g = meter / 5 from 5 to 20, what this table may cost at most included.
+    for meter in [0.0, 4.0, 5.0, 10.0, 18.0, 20.0, 100.0] {
+        let growth = ((meter + charge(guarded, None)) / 5.0).clamp(1.0, 4.0);
+        let expected = 100.0 + growth * growth * 164.0 + 25.0 / 12.0;
         let (error, told) = error_at(guarded, meter);
         // Four standard errors of a variance of 400; figures below 5 are none.
         assert!((error / expected - 1.0).abs() < 0.28, "{error} not {expected} at {meter}");
         assert!((told / expected - 1.0).abs() < 0.05, "told {told}, not {expected} at {meter}");
     }
-    assert_eq!(rule(guarded).growth(19.9), 1.0);
+    assert_eq!((rule(guarded).growth(4.9), rule(guarded).growth(1e9)), (1.0, 4.0));
 }
 
 #[test]
@@ -160,6 +160,8 @@ fn one_large_table_has_no_less_noise_than_many_small_ones() {
 #[test]
 fn i6_nothing_is_remembered_or_charged_when_the_ledger_cannot_write() {
     for profile in both() {
+        // Noise grows by how much was asked before, too.
+        let profile = steady(&profile);
         let mut house = House::new(&profile);
         let table = |n| Table::whole(set(n, 40), &[What::Persons, What::Rows, What::Total]);
         house.ask(&table(0));

@@ -100,7 +100,9 @@ impl Model {
         if self.rule.budget.is_some_and(|budget| meter > budget) {
             return None;
         }
-        self.growth = self.rule.growth_from.map_or(1.0, |from| f64::max(1.0, meter / from));
+        let most = self.rule.growth_most.unwrap_or(f64::MAX);
+        self.growth =
+            self.rule.growth_from.map_or(1.0, |from| f64::max(1.0, meter / from).min(most));
         let nobody = People::new();
         let mut groups: BTreeMap<_, _> = table.groups.iter().map(|(key, p)| (*key, p)).collect();
         for key in table.domain.iter().flatten() {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::world::{House, Keys, Line, Part, People, Table, What, both, everybody};
+use super::world::{House, Keys, Line, Part, People, Table, What, both, built_in, everybody};
 use crate::Profile;
 
 const MEASURES: [What; 3] = [What::Persons, What::Rows, What::Total];
@@ -101,15 +101,15 @@ fn i4_a_drawn_total_does_not_follow_the_value_of_one_person() {
     let profile = &both()[0];
     let mean = |value: i128| -> f64 {
         let figures = (0..300).map(|n| {
-            let mut people = set(n, 40);
+            let mut people = set(n, 60);
             people.values_mut().take(1).for_each(|part| part.value = Some(value));
             House::new(profile).one(&people, What::Total).0.unwrap() as f64
         });
         figures.sum::<f64>() / 300.0
     };
     let (at_clip, huge) = (mean(1_740), mean(10_i128.pow(18)));
-    // Steps of 5 x 3,200, noise of two to three of 3,200: the mean of 300 has an error of 0.6 thousand.
-    assert!((at_clip - huge).abs() < 2_500.0, "{at_clip} and {huge}");
+    // Steps of 5 x 3,200, noise of four of 3,200: the mean of 300 has an error of 0.8 thousand.
+    assert!((at_clip - huge).abs() < 3_500.0, "{at_clip} and {huge}");
 }
 
 /// Rows whose figures are all hidden, and those that stand above them.
@@ -297,7 +297,7 @@ fn i4_a_tenth_heavy_contributor_does_not_move_a_known_limit() {
                 (n * 1_000 + from..n * 1_000 + from + number)
                     .map(move |person| (person, Part { rows: 1, value: Some(value) }))
             };
-            of(0, heavy, 6_400).chain(of(100 + pad * 40, 30, 100)).collect::<People>()
+            of(0, heavy, 6_400).chain(of(100 + pad * 80, 60, 100)).collect::<People>()
         };
         for known in [9, 10] {
             let mut house = House::new(profile);
@@ -364,7 +364,8 @@ fn i4_the_smallest_contributor_does_not_set_the_limit() {
 /// then told by one question (decision 0011). So each question costs, however many people its figures rest on.
 #[test]
 fn i4_an_edge_between_two_answers_costs_questions_at_any_size() {
-    for profile in both() {
+    // Where a budget ends it.
+    for profile in [built_in("guarded")] {
         let (mut edges, mut charged) = (0_u32, 0.0);
         for n in 0..20 {
             let with = |known: i64| everybody(n * 10_000..n * 10_000 + 3_000 + known);

@@ -41,9 +41,9 @@ fn as_specified(profile: &Profile, sets: i32, size: i64, [v, variance, c]: [f64;
 #[test]
 fn noise_of_persons_is_unbiased_and_of_the_variance_that_is_told() {
     let [sde, guarded] = both();
-    as_specified(&sde, SETS, 25, [0.05, 3.0, 0.02]);
-    as_specified(&sde, 1_500, 203, [0.05, 3.0, 0.02]);
-    as_specified(&guarded, 2_500, 60, [0.1, 12.0, 0.1]);
+    as_specified(&sde, SETS, 25, [0.05, 12.0, 0.02]);
+    as_specified(&sde, 1_500, 203, [0.05, 12.0, 0.02]);
+    as_specified(&guarded, 2_500, 60, [0.1, 64.0, 0.1]);
 }
 
 /// Rows and totals of skewed contributions: what is told of the error is what it is.

@@ -12,7 +12,7 @@ use proptest::sample::{Index as Pick, select};
 
 use crate::tests::{DECIMALS, MemoryLedger, evidence_under, figure, question, secret};
 use crate::{
-    Fingerprint, Ledger, Measure, Outcome, Profile, RawAggregates, RawCell, RawMeasure,
+    Fingerprint, Ledger, Measure, Outcome, Profile, Protection, RawAggregates, RawCell, RawMeasure,
     ReleaseError, RowsOf, Secret, Timestamp, release,
 };
 
@@ -290,6 +290,15 @@ pub(super) fn both() -> [Profile; 2] {
     ["nhs-sde", "guarded"].map(built_in)
 }
 
+/// The same rules without a meter: noise does not grow, however much is asked.
+pub(super) fn steady(profile: &Profile) -> Profile {
+    let mut steady = profile.clone();
+    if let Protection::Noise(rule) = &mut steady.protection {
+        (rule.growth_from, rule.growth_most) = (None, None);
+    }
+    steady
+}
+
 /// A profile by its numbers: the lines of `[noise]` beside jitter and separation, and those of `[meter]`.
 pub(super) fn variant(heads: [u64; 5], noise: &str, meter: &str) -> Profile {
     let [threshold, rounding, jitter, separation, beyond] = heads;
@@ -310,8 +319,12 @@ pub(super) fn any_variant() -> impl Strategy<Value = Profile> {
         // Drawn on a coarser grid.
         "weights = 0.1\nvariance = 90\nper_person = 0\nbound = 600",
     ]);
-    let meter =
-        select(vec!["", "growth_from = 1\nbudget = 14", "growth_from = 4\nleast_charge = 0.5"]);
+    let meter = select(vec![
+        "",
+        "growth_from = 1\nbudget = 14",
+        "growth_from = 4\nleast_charge = 0.5",
+        "growth_from = 2\ngrowth_most = 3",
+    ]);
     let heads = (2_u64..11, select(vec![1_u64, 5, 7]), 0_u64..9, 0_u64..3, 0_u64..21);
     (heads, noise, meter).prop_map(|((least, base, jitter, apart, more), noise, meter)| {
         variant([least, base, jitter, least + apart, more], noise, meter)

@@ -1,4 +1,5 @@
-//! Plots as SVG: bars and lines on logarithmic scales, nothing more.
+//! Plots as SVG: bars and lines on logarithmic scales, and shares from 0 to 1 over one. Nothing more.
+#![deny(missing_docs)]
 
 use std::fmt::Write as _;
 
@@ -11,18 +12,29 @@ const RIGHT: f64 = 20.0;
 const TOP: f64 = 76.0;
 
 /// A name and values, one for each category or point.
-pub(super) struct Series<T> {
-    pub(super) name: String,
-    pub(super) values: Vec<T>,
+pub struct Series<T> {
+    /// What the legend calls it.
+    pub name: String,
+    /// One for each category or point.
+    pub values: Vec<T>,
 }
 
-/// A logarithmic scale from a power of ten to a power of ten, along some pixels.
+/// A scale along some pixels.
 #[derive(Clone, Copy)]
 struct Scale {
+    kind: Kind,
     low: i32,
     high: i32,
     from: f64,
     to: f64,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// From a power of ten to a power of ten.
+    Powers,
+    /// From a tenth to a tenth.
+    Tenths,
 }
 
 impl Scale {
@@ -31,21 +43,33 @@ impl Scale {
         let (low, high) =
             logs.fold((f64::MAX, f64::MIN), |(low, high), log| (low.min(log), high.max(log)));
         if low > high {
-            return Self { low: 0, high: 1, from, to };
+            return Self { kind: Kind::Powers, low: 0, high: 1, from, to };
         }
         let (low, high) = (low.floor() as i32, high.ceil() as i32);
-        Self { low, high: high.max(low + 1), from, to }
+        Self { kind: Kind::Powers, low, high: high.max(low + 1), from, to }
+    }
+
+    fn shares(from: f64, to: f64) -> Self {
+        Self { kind: Kind::Tenths, low: 0, high: 10, from, to }
     }
 
     fn at(&self, value: f64) -> f64 {
         let low = f64::from(self.low);
-        let share = (value.log10() - low) / (f64::from(self.high) - low);
+        let value = match self.kind {
+            Kind::Powers => value.log10(),
+            Kind::Tenths => value * 10.0,
+        };
+        let share = (value - low) / (f64::from(self.high) - low);
         self.from + share.max(0.0) * (self.to - self.from)
     }
 
-    /// Powers of ten and how they are written.
+    /// The steps of the scale and how they are written.
     fn ticks(self) -> impl Iterator<Item = (f64, String)> {
         (self.low..=self.high).map(move |power| {
+            if let Kind::Tenths = self.kind {
+                let value = f64::from(power) / 10.0;
+                return (self.at(value), format!("{value:.1}"));
+            }
             let value = 10f64.powi(power);
             let text = match power {
                 6.. => format!("{}M", 10i64.pow(power as u32 - 6)),
@@ -59,7 +83,7 @@ impl Scale {
 }
 
 /// Groups of bars: a group for each category, a bar for each series.
-pub(super) fn bars(
+pub fn bars(
     title: &str,
     y_name: &str,
     categories: &[String],
@@ -96,17 +120,30 @@ pub(super) fn bars(
     end(svg)
 }
 
-/// Lines through points.
-pub(super) fn lines(
+const WIDTH: f64 = 640.0;
+const BOTTOM: f64 = 360.0;
+
+/// Lines through points, both sides logarithmic.
+pub fn lines(title: &str, x_name: &str, y_name: &str, series: &[Series<(f64, f64)>]) -> String {
+    let y = series.iter().flat_map(|series| series.values.iter()).map(|point| point.1);
+    through(title, x_name, y_name, Scale::over(y, BOTTOM, TOP), series)
+}
+
+/// Lines through shares from 0 to 1 over a logarithmic side.
+pub fn shares(title: &str, x_name: &str, y_name: &str, series: &[Series<(f64, f64)>]) -> String {
+    through(title, x_name, y_name, Scale::shares(BOTTOM, TOP), series)
+}
+
+fn through(
     title: &str,
     x_name: &str,
     y_name: &str,
+    y: Scale,
     series: &[Series<(f64, f64)>],
 ) -> String {
-    let (width, height, bottom) = (640.0, 420.0, 360.0);
+    let (width, height, bottom) = (WIDTH, 420.0, BOTTOM);
     let points = || series.iter().flat_map(|series| series.values.iter());
     let x = Scale::over(points().map(|point| point.0), LEFT, width - RIGHT);
-    let y = Scale::over(points().map(|point| point.1), bottom, TOP);
     let mut svg = begin(width, height, title, series.iter().map(|series| series.name.as_str()));
     horizontal(&mut svg, y, width - RIGHT, y_name);
     for (at, text) in x.ticks() {

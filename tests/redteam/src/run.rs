@@ -1,0 +1,80 @@
+//! Running an attack against many targets on all processors.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use anyhow::{Context as _, Result};
+
+use crate::{Attack, Rules, Setting, Tally};
+
+/// After how many questions a guess is made.
+pub const BUDGETS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// All targets of an attack, and as many questions as it says.
+    Full,
+    /// Up to 100 questions, a quarter of the targets.
+    Quick,
+}
+
+/// What an attack reached under some rules, for each budget in order.
+#[derive(Clone)]
+pub struct Curve {
+    /// The name of the rules.
+    pub rules: String,
+    /// How many accounts, each with an agreement of its own.
+    pub accounts: u8,
+    /// Questions and what became of the guesses after them.
+    pub points: Vec<(usize, Tally)>,
+}
+
+impl Curve {
+    /// What was reached after so many questions, or the most that were asked below that.
+    pub fn after(&self, questions: usize) -> Option<Tally> {
+        self.points.iter().rev().find(|(asked, _)| *asked <= questions).map(|(_, tally)| *tally)
+    }
+}
+
+/// Runs an attack against its targets, each in a house of its own.
+///
+/// # Errors
+/// When the attack itself fails; being kept out is no failure.
+pub fn run(attack: &Attack, rules: &Rules, accounts: u8, scale: Scale) -> Result<Curve> {
+    let (targets, most) = match scale {
+        Scale::Full => (attack.targets, attack.most),
+        Scale::Quick => (attack.targets.div_ceil(4), attack.most.min(100)),
+    };
+    let worth = |budget: &usize| (attack.least..=most).contains(budget);
+    let budgets: Vec<usize> = BUDGETS.into_iter().filter(worth).collect();
+    let practice = Mutex::new(None);
+    let setting = Setting { rules, accounts, budgets: &budgets, scale, practice: &practice };
+    let next = AtomicU64::new(0);
+    let sums = Mutex::new(Ok(vec![Tally::default(); budgets.len()]));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let target = next.fetch_add(1, Ordering::Relaxed);
+                    if target >= targets {
+                        return;
+                    }
+                    let found = (attack.run)(&setting, target);
+                    let Ok(mut sums) = sums.lock() else { return };
+                    match (&mut *sums, found) {
+                        (Ok(sums), Ok(found)) => {
+                            sums.iter_mut().zip(found).for_each(|(sum, one)| *sum = sum.and(one));
+                        }
+                        (sums, Err(problem)) => *sums = Err(problem),
+                        (Err(_), Ok(_)) => {}
+                    }
+                }
+            });
+        }
+    });
+    let sums = sums.into_inner().ok().context("a thread stopped")??;
+    let points = budgets.into_iter().zip(sums).collect();
+    Ok(Curve { rules: rules.name.clone(), accounts, points })
+}
