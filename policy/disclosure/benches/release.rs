@@ -181,6 +181,7 @@ impl World {
             query_id: "q".to_owned(),
             analyst: "anna".to_owned(),
             agreement: "DARS-NIC-12345-AAAAA".to_owned(),
+            meter: "DARS-NIC-12345-AAAAA".to_owned(),
             scope: Scope("bench".to_owned()),
             fingerprint: Fingerprint(print),
             tables: measures.len() as u64,
