@@ -247,7 +247,10 @@ impl<'a> Decision<'a> {
         }
         let sought = self.index.sought(kind, cell.sketch);
         let found = self.look_up(&sought, persons, cell.sketch);
-        let found = found.filter(|found| found.differing == 0 || !is_off(Control::Near));
+        let apart = is_off(Control::Near)
+            || (kind == Kind::ROWS && is_off(Control::NearRows))
+            || (kind == Kind::TOTAL && is_off(Control::NearTotals));
+        let found = found.filter(|found| found.differing == 0 || !apart);
         self.neighbours
             .extend(found.filter(|f| kind == Kind::PERSONS && f.differing > 0).map(|f| f.set));
         let outcome = match found {
@@ -297,9 +300,7 @@ impl<'a> Decision<'a> {
     /// by a keyed draw, so that nobody can tell nobody from one.
     fn may_copy(&self, kind: Kind, cell: Counted<'_>) -> bool {
         // Of totals see `many_enough`.
-        kind == Kind::TOTAL
-            || is_off(Control::Half)
-            || self.is_half(cell.persons, "copy", cell.people)
+        kind == Kind::TOTAL || self.is_half(cell.persons, "copy", cell.people)
     }
 
     /// Base rows, given the released number of persons behind them, or those persons: the plain base.

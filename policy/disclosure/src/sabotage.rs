@@ -41,20 +41,18 @@ pub enum Control {
     Bands,
     /// Answered sets are those of everybody, not of one agreement.
     Scope,
-    /// A figure is copied to about as many people, not to few.
-    Half,
+    /// Near sets are looked for in counts of rows too.
+    NearRows,
+    /// And in sums.
+    NearTotals,
     /// Weights are those of the people.
     Weights,
     /// The threshold of a set is drawn from its people.
     ThresholdDraw,
     /// So is how far near sets reach.
     SeparationDraw,
-    /// So is how many people a copy needs.
-    CopyDraw,
     /// So is how even contributions are said to be.
     EvennessDraw,
-    /// So is from how many contributors on a group has figures about them.
-    FewDraw,
     /// A public list is the whole list.
     List,
     /// A figure about nobody looks like one about few.
@@ -65,8 +63,10 @@ pub enum Control {
     Treatment,
     /// Nobody is told of near sets.
     NearNote,
-    /// Nor by how much the meter would have been charged for what was hidden.
-    HiddenCharge,
+    /// What shows nothing is charged, whether or not there was anything.
+    ChargeOfNothing,
+    /// What is suppressed has no error.
+    ErrorOfHidden,
 }
 
 /// The control that keeps a draw from being made anew each time.
@@ -76,9 +76,7 @@ fn of_draw(purpose: &str) -> Option<Control> {
         "noise" => Control::KeyedNoise,
         "threshold" => Control::ThresholdDraw,
         "separation" => Control::SeparationDraw,
-        "copy" => Control::CopyDraw,
         "evenness" => Control::EvennessDraw,
-        "few" => Control::FewDraw,
         _ => return None,
     })
 }

@@ -39,19 +39,19 @@ const CONTROLS: [(Control, Who); 30] = [
     (Control::SecondScan, Hidden),
     (Control::Bands, Removed(60)),
     (Control::Scope, Removed(60)),
-    (Control::Half, Removed(16)),
+    (Control::NearRows, Removed(60)),
     (Control::Weights, Hidden),
     (Control::ThresholdDraw, Hidden),
     (Control::SeparationDraw, Hidden),
-    (Control::CopyDraw, Hidden),
+    (Control::NearTotals, Removed(60)),
     (Control::EvennessDraw, Hidden),
-    (Control::FewDraw, Hidden),
+    (Control::ChargeOfNothing, Removed(16)),
     (Control::List, Removed(16)),
     (Control::ZeroFigure, Removed(16)),
     (Control::ChargeOfSums, Removed(60)),
     (Control::Treatment, Removed(60)),
     (Control::NearNote, Removed(60)),
-    (Control::HiddenCharge, Removed(60)),
+    (Control::ErrorOfHidden, Removed(60)),
 ];
 
 /// So many of them unless all are asked for.

@@ -150,7 +150,8 @@ pub(super) fn by_noise(
             if let (Some(measure), Some(cell), Some((figure, behind))) = (measure, cell, place) {
                 let people = decision.people(cell);
                 *figure = decision.figure(measure.measure, cell, people);
-                if is_off(Control::Error) {
+                let hidden = figure.figure.is_none() && is_off(Control::ErrorOfHidden);
+                if is_off(Control::Error) || hidden {
                     figure.spread = cell.persons as f32;
                 }
                 if is_off(Control::ZeroFigure) && cell.persons == 0 {
@@ -181,12 +182,10 @@ pub(super) fn by_noise(
             let nobody = whole.is_none_or(|cell| cell.persons == 0) && is_off(Control::Zero);
             let zero = CellOutcome { figure: Some(0), spread: 0.0 };
             rows.push(*group, figures.iter().map(|(f, _)| if nobody { zero } else { *f }));
-        } else if is_off(Control::HiddenCharge) {
-            let people = whole.map(|cell| cell.persons.into());
-            smallest.cell(raw.groups.set_of(group), 0, people);
         }
     }
-    if rows.groups.is_empty() {
+    let anything = !raw.people.is_empty() || !is_off(Control::ChargeOfNothing);
+    if rows.groups.is_empty() && anything {
         (0..raw.measures.len().max(1)).for_each(|number| smallest.cell(0, number, None));
     }
     #[expect(clippy::cast_precision_loss, reason = "numbers of persons are far below 2^52")]

@@ -38,7 +38,6 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "padding: a group of 1 to 7 beside known people, other ones each time",
         published: "45 of 45 with 5 questions (nearest 5)",
         off: Off::Hes,
-        most: 10_000,
         run: padding,
         ..EXACT
     },

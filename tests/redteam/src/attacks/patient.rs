@@ -30,7 +30,6 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "a person in ever other sets of people of whom all is known: the mean of what is left",
         published: "0.96 after 1,000 (V = 3, no meter; simulated)",
         targets: 400,
-        most: 10_000,
         run: fresh,
         ..ONE
     },

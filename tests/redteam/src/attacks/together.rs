@@ -31,7 +31,6 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "random halves of 128 people by lists of codes that only they have, least deviations (Dinur, Nissim)",
         published: "nearly all bits (noise below the square root of n)",
         targets: 2,
-        most: 10_000,
         run: |setting, target| halves(setting, target, 128),
         ..MANY
     },
@@ -48,7 +47,6 @@ pub(super) const ATTACKS: &[Attack] = &[
         id: "A18",
         name: "joint reconstruction: 600 people in ever other small groups, each group split by the unknown condition; sampled",
         published: "0.87 after 100 tables (earlier attack, nhs-sde); census: 70 % of blocks exact",
-        most: 10_000,
         run: jointly,
         ..MANY
     },
