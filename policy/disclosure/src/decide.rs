@@ -248,6 +248,7 @@ impl<'a> Decision<'a> {
         let sought = self.index.sought(kind, cell.sketch);
         let found = self.look_up(&sought, persons, cell.sketch);
         let apart = is_off(Control::Near)
+            || (kind == Kind::PERSONS && is_off(Control::NearPersons))
             || (kind == Kind::ROWS && is_off(Control::NearRows))
             || (kind == Kind::TOTAL && is_off(Control::NearTotals));
         let found = found.filter(|found| found.differing == 0 || !apart);

@@ -41,7 +41,9 @@ pub enum Control {
     Bands,
     /// Answered sets are those of everybody, not of one agreement.
     Scope,
-    /// Near sets are looked for in counts of rows too.
+    /// Near sets are looked for in counts of people.
+    NearPersons,
+    /// In counts of rows.
     NearRows,
     /// And in sums.
     NearTotals,
@@ -65,8 +67,6 @@ pub enum Control {
     NearNote,
     /// What shows nothing is charged, whether or not there was anything.
     ChargeOfNothing,
-    /// What is suppressed has no error.
-    ErrorOfHidden,
 }
 
 /// The control that keeps a draw from being made anew each time.

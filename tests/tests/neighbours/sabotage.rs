@@ -51,7 +51,7 @@ const CONTROLS: [(Control, Who); 30] = [
     (Control::ChargeOfSums, Removed(60)),
     (Control::Treatment, Removed(60)),
     (Control::NearNote, Removed(60)),
-    (Control::ErrorOfHidden, Removed(60)),
+    (Control::NearPersons, Removed(60)),
 ];
 
 /// So many of them unless all are asked for.

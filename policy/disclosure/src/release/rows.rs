@@ -150,8 +150,7 @@ pub(super) fn by_noise(
             if let (Some(measure), Some(cell), Some((figure, behind))) = (measure, cell, place) {
                 let people = decision.people(cell);
                 *figure = decision.figure(measure.measure, cell, people);
-                let hidden = figure.figure.is_none() && is_off(Control::ErrorOfHidden);
-                if is_off(Control::Error) || hidden {
+                if is_off(Control::Error) {
                     figure.spread = cell.persons as f32;
                 }
                 if is_off(Control::ZeroFigure) && cell.persons == 0 {

@@ -10,7 +10,6 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use super::rows::Rows;
 use super::{Columns, ReleaseError, ReleasedMeasure, ReleasedTable};
 use crate::groups::Group;
-use crate::index::Outcome as CellOutcome;
 use crate::sabotage::{Control, is_off};
 use crate::{Measure, Protection, RawAggregates, rules};
 
@@ -39,9 +38,7 @@ pub(super) fn table(raw: &RawAggregates, rows: &Rows) -> Result<ReleasedTable, R
     }
     for at in 0..raw.measures.len() {
         let spreads = cells(at).map(|cell| {
-            let told =
-                |cell: &&CellOutcome| cell.figure.is_some() || is_off(Control::ErrorOfHidden);
-            let cell = cell.filter(told)?;
+            let cell = cell.filter(|cell| cell.figure.is_some())?;
             Some(f64::from(cell.spread))
         });
         columns.push(Arc::new(Float64Array::from_iter(spreads)));
