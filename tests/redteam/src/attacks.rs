@@ -18,6 +18,7 @@ use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use crate::score::Mean;
 use crate::{House, Rules, Scale, Tally};
 
 /// What an attack tells.
@@ -104,6 +105,27 @@ impl Setting<'_> {
             Some(known) => Ok(known.clone()),
             None => Ok(known.insert(practise()?).clone()),
         }
+    }
+
+    /// Whether a target has the bit, by a number that is seen after each budget: nearer to what it was in own houses of people
+    /// with the bit, or to what it was in those of people without.
+    fn compared(
+        &self,
+        target: u64,
+        see: impl Fn(&Self, u64) -> Result<Vec<f64>>,
+    ) -> Result<Vec<Tally>> {
+        let seen = see(self, target)?;
+        let between = self.practised(|| {
+            let mut own = vec![[Mean::default(); 2]; self.budgets.len()];
+            for seed in OWN {
+                for (own, value) in own.iter_mut().zip(see(self, seed)?) {
+                    own[usize::from(bit(seed))].add(value, 1.0);
+                }
+            }
+            Ok(own.iter().map(|[no, yes]| f64::midpoint(no.value(), yes.value())).collect())
+        })?;
+        let guess = |(value, between)| Tally::one((value > between) == bit(target), 0.5);
+        Ok(seen.into_iter().zip(between).map(guess).collect())
     }
 
     /// Whose turn it is.

@@ -5,7 +5,7 @@ use anyhow::Result;
 use cordon_disclosure::Measure;
 use cordon_disclosure::{NoiseRule, Protection};
 
-use super::{Attack, Goal, OWN, Off, Setting, bit, coin, draws, float, ones, some, strangers};
+use super::{Attack, Goal, Off, Setting, bit, coin, draws, float, ones, some, strangers};
 use crate::score::Mean;
 use crate::solve::{Equation, Unknown, least_squares};
 use crate::{Tally, Told};
@@ -71,19 +71,8 @@ pub(super) fn own(told: &Told, persons: usize, weights: f64) -> f64 {
 }
 
 fn fresh(setting: &Setting<'_>, target: u64) -> Result<Vec<Tally>> {
-    let seen = leftover(setting, target)?;
     // Figures of small sets under wide noise lie too high, since none is shown below the threshold.
-    let between = setting.practised(|| {
-        let mut own = vec![[Mean::default(); 2]; setting.budgets.len()];
-        for seed in OWN {
-            for (own, value) in own.iter_mut().zip(leftover(setting, seed)?) {
-                own[usize::from(bit(seed))].add(value, 1.0);
-            }
-        }
-        Ok(own.iter().map(|[no, yes]| f64::midpoint(no.value(), yes.value())).collect())
-    })?;
-    let guess = |(value, between)| Tally::one((value > between) == bit(target), 0.5);
-    Ok(seen.into_iter().zip(between).map(guess).collect())
+    setting.compared(target, leftover)
 }
 
 /// What figures of known people, and perhaps of one more, leave over on average, at each budget.

@@ -3,8 +3,7 @@
 use anyhow::Result;
 use cordon_disclosure::Measure;
 
-use super::{Attack, Goal, OWN, Off, Setting, bit, float, ones, strangers};
-use crate::Tally;
+use super::{Attack, Goal, Off, Setting, bit, float, ones, strangers};
 use crate::score::Mean;
 
 pub(super) const ATTACKS: &[Attack] = &[Attack {
@@ -18,23 +17,8 @@ pub(super) const ATTACKS: &[Attack] = &[Attack {
     least: 10,
     most: 1_000,
     collusion: false,
-    run: versions,
+    run: |setting, target| setting.compared(target, apart),
 }];
-
-fn versions(setting: &Setting<'_>, target: u64) -> Result<Vec<Tally>> {
-    let seen = apart(setting, target)?;
-    let between = setting.practised(|| {
-        let mut own = vec![[Mean::default(); 2]; setting.budgets.len()];
-        for seed in OWN {
-            for (own, value) in own.iter_mut().zip(apart(setting, seed)?) {
-                own[usize::from(bit(seed))].add(value, 1.0);
-            }
-        }
-        Ok(own.iter().map(|[no, yes]| f64::midpoint(no.value(), yes.value())).collect())
-    })?;
-    let guess = |(value, between)| Tally::one((value > between) == bit(target), 0.5);
-    Ok(seen.into_iter().zip(between).map(guess).collect())
-}
 
 /// How far figures before and after are apart, where the same people would have the same draw, wider only by the growth of
 /// noise since, at each budget.
