@@ -22,7 +22,7 @@ def cell(value):
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, float) and value != value:
-        return "NaN"
+        return None
     return value
 
 

@@ -3,4 +3,4 @@
 
 mod world;
 
-pub use world::{EXACT, Loads, Plan, World, agreement};
+pub use world::{EXACT, Loads, Plan, World, agreement, secret};

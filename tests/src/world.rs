@@ -83,12 +83,15 @@ fn bare() -> String {
     EXACT.replace("suppressed", "shown").replace("exact", "bare")
 }
 
-/// A profile by name: the built-in ones, `exact` and `bare`.
 /// Any secret: the same in every test, so that answers are.
-fn secret() -> Result<Arc<Secret>> {
-    Ok(Arc::new(Secret::new(&[7; 32])?))
+///
+/// # Errors
+/// Never: it is long enough.
+pub fn secret() -> Result<Secret> {
+    Ok(Secret::new(&[7; 32])?)
 }
 
+/// A profile by name: the built-in ones, `exact` and `bare`.
 fn profile(name: &str) -> Option<Profile> {
     match name {
         "exact" => Profile::from_toml("exact.toml", EXACT).ok(),
@@ -239,7 +242,7 @@ impl World {
             catalogue,
             Arc::clone(&store),
             Arc::clone(&ledger) as _,
-            secret()?,
+            Arc::new(secret()?),
             settings,
         )?;
         Ok(Self { engine, ledger, agreements, truth, store, folder })
@@ -258,7 +261,7 @@ impl World {
             catalogue,
             Arc::clone(&self.store),
             Arc::clone(&self.ledger) as _,
-            secret()?,
+            Arc::new(secret()?),
             settings,
         )?;
         Ok(self)

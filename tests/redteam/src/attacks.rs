@@ -10,7 +10,7 @@ mod sums;
 mod together;
 mod versions;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use cordon_disclosure::{Part, Protection};
@@ -19,7 +19,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::score::Mean;
-use crate::{House, Rules, Scale, Tally};
+use crate::{Asking, House, Rules, Scale, Tally};
 
 /// What an attack tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +89,18 @@ pub struct Setting<'a> {
     pub scale: Scale,
     /// What the attacker learned in houses of its own, see [`Setting::practised`].
     pub practice: &'a Mutex<Option<Vec<f64>>>,
+    /// Where what is asked about one target is written down, and which.
+    pub heard: Option<(u64, Arc<Mutex<Vec<Asking>>>)>,
 }
 
 impl Setting<'_> {
     /// A house for one target.
     fn house(&self, target: u64) -> Result<House> {
-        House::new(&self.rules.profile, self.rules.without, target)
+        let house = House::new(&self.rules.profile, self.rules.without, target)?;
+        Ok(match &self.heard {
+            Some((of, list)) if *of == target => house.heard_by(list, self.most()),
+            _ => house,
+        })
     }
 
     /// What was found in houses that the attacker built for itself: the rules are known, so it can look how what it does
@@ -134,7 +140,7 @@ impl Setting<'_> {
     }
 
     /// The most questions.
-    fn most(&self) -> usize {
+    pub(crate) fn most(&self) -> usize {
         self.budgets.last().copied().unwrap_or(0)
     }
 

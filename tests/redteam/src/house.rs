@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Int32Array, RecordBatch};
@@ -41,6 +41,15 @@ pub struct Told {
     pub error: f64,
 }
 
+/// A question as an attack asks it: a figure of each of these groups of people, in one table.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// Which figure.
+    pub measure: Measure,
+    /// People and what each contributes.
+    pub groups: Vec<Vec<Part>>,
+}
+
 /// One data release behind `release`, as any number of accounts see it.
 pub struct House {
     profile: Profile,
@@ -51,6 +60,7 @@ pub struct House {
     asked: u64,
     /// The most that one row adds to a total, where everybody knows one: what an analyst may choose under differential privacy.
     most: u128,
+    heard: Option<(Arc<Mutex<Vec<Asking>>>, usize)>,
 }
 
 impl House {
@@ -59,8 +69,28 @@ impl House {
     /// # Errors
     /// Never in practice: secrets have a length.
     pub fn new(profile: &Profile, without: Without, seed: u64) -> Result<Self> {
-        let (profile, ledger) = (profile.clone(), MemoryLedger::default());
-        Ok(Self { profile, without, seed, secret: secret(seed, 0)?, ledger, asked: 0, most: 8 })
+        Ok(Self { without, seed, ..Self::with_secret(profile, secret(seed, 0)?) })
+    }
+
+    /// A house with this secret, whole.
+    pub fn with_secret(profile: &Profile, secret: Secret) -> Self {
+        Self {
+            profile: profile.clone(),
+            without: Without::Nothing,
+            seed: 0,
+            secret,
+            ledger: MemoryLedger::default(),
+            asked: 0,
+            most: 8,
+            heard: None,
+        }
+    }
+
+    /// The same with somebody who writes down so many questions, and stops it then.
+    #[must_use]
+    pub(crate) fn heard_by(mut self, list: &Arc<Mutex<Vec<Asking>>>, most: usize) -> Self {
+        self.heard = Some((Arc::clone(list), most));
+        self
     }
 
     /// The same with another bound of what one row adds to a total.
@@ -114,6 +144,11 @@ impl House {
         groups: &[Vec<Part>],
     ) -> Result<Vec<Option<Told>>> {
         self.asked += 1;
+        if let Some((heard, most)) = &self.heard {
+            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            ensure!(heard.len() < *most, "enough was heard");
+            heard.push(Asking { measure, groups: groups.to_vec() });
+        }
         match self.without {
             Without::Nothing | Without::Releases => {}
             Without::Meter => self.ledger.lock().charged.clear(),

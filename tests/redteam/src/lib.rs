@@ -15,8 +15,8 @@ mod solve;
 mod tests;
 
 pub use attacks::{ATTACKS, Attack, Goal, Setting};
-pub use house::{House, Told, Without};
+pub use house::{Asking, House, Told, Without};
 pub use report::write;
 pub use rules::Rules;
-pub use run::{BUDGETS, Curve, Scale, run};
+pub use run::{BUDGETS, Curve, Scale, questions, run};
 pub use score::Tally;

@@ -1,12 +1,12 @@
 //! Running an attack against many targets on all processors.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use anyhow::{Context as _, Result};
 
-use crate::{Attack, Rules, Setting, Tally};
+use crate::{Asking, Attack, Rules, Setting, Tally};
 
 /// After how many questions a guess is made.
 pub const BUDGETS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
@@ -50,7 +50,8 @@ pub fn run(attack: &Attack, rules: &Rules, accounts: u8, scale: Scale) -> Result
     let worth = |budget: &usize| (attack.least..=most).contains(budget);
     let budgets: Vec<usize> = BUDGETS.into_iter().filter(worth).collect();
     let practice = Mutex::new(None);
-    let setting = Setting { rules, accounts, budgets: &budgets, scale, practice: &practice };
+    let setting =
+        Setting { rules, accounts, budgets: &budgets, scale, practice: &practice, heard: None };
     let next = AtomicU64::new(0);
     let sums = Mutex::new(Ok(vec![Tally::default(); budgets.len()]));
     thread::scope(|scope| {
@@ -77,4 +78,28 @@ pub fn run(attack: &Attack, rules: &Rules, accounts: u8, scale: Scale) -> Result
     let sums = sums.into_inner().ok().context("a thread stopped")??;
     let points = budgets.into_iter().zip(sums).collect();
     Ok(Curve { rules: rules.name.clone(), accounts, points })
+}
+
+/// The first questions of an attack against one target, to be asked elsewhere.
+///
+/// # Errors
+/// When the attack itself fails.
+pub fn questions(attack: &Attack, rules: &Rules, target: u64, most: usize) -> Result<Vec<Asking>> {
+    let (heard, practice) = (Arc::default(), Mutex::new(None));
+    let setting = Setting {
+        rules,
+        accounts: 1,
+        budgets: &[most.clamp(attack.least, attack.most)],
+        scale: Scale::Quick,
+        practice: &practice,
+        heard: Some((target, Arc::clone(&heard))),
+    };
+    let ended = (attack.run)(&setting, target);
+    let mut asked = std::mem::take(&mut *heard.lock().ok().context("a thread stopped")?);
+    // Whoever listens ends it once there is enough.
+    if asked.len() < setting.most() {
+        ended?;
+    }
+    asked.truncate(most);
+    Ok(asked)
 }

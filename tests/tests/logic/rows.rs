@@ -58,6 +58,8 @@ pub(super) fn of_batches(batches: &[RecordBatch]) -> Result<Rows> {
                 let numbers = cast(column, &DataType::Float64)?;
                 let numbers = numbers.as_primitive::<Float64Type>();
                 let cell = |row| match numbers.is_valid(row) {
+                    // Nothing divided by nothing is null here.
+                    true if numbers.value(row).is_nan() => Cell::Null,
                     true => Cell::Number(numbers.value(row)),
                     false => Cell::Null,
                 };

@@ -3,21 +3,43 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray};
-use cordon_catalogue::TableName;
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray, UInt64Array,
+};
+use cordon_catalogue::{Catalogue, TableName};
 use cordon_engine::OptOuts;
+use cordon_synthetic::Population;
 use cordon_tests::{Loads, Plan, World, agreement};
-use datafusion::arrow::compute::{concat_batches, filter_record_batch};
+use datafusion::arrow::compute::{concat_batches, filter_record_batch, take};
 
-/// Two houses, each with who asks there.
+/// Two houses and who asks there.
 pub(super) struct Pair {
-    pub(super) one: (World, String),
-    pub(super) other: (World, String),
+    pub(super) one: World,
+    pub(super) other: World,
+    /// Somebody under each profile.
+    pub(super) askers: Vec<Asker>,
     /// The people in whom they differ, by pseudonym.
     pub(super) targets: Vec<String>,
 }
+
+/// Who asks the same questions in both houses, under which profile.
+pub(super) struct Asker {
+    pub(super) profile: &'static str,
+    pub(super) in_one: String,
+    pub(super) in_other: String,
+}
+
+/// Hidden people change nothing under any profile.
+const ALL: [&str; 5] =
+    ["nhs-sde", "guarded", "hes-publication", "cell-key", "differential-privacy"];
+
+/// Profiles that repeat what was answered about nearly the same people.
+const WITH_MEMORY: [&str; 2] = ["nhs-sde", "guarded"];
+
+/// Columns that no agreement of these houses grants.
+pub(super) const WITHHELD: [&str; 2] = ["ethnos", "gpprac"];
 
 /// The first year that the agreements of these houses name.
 const FIRST_YEAR: &str = "1516";
@@ -34,8 +56,25 @@ fn line(areas: Option<&BTreeSet<String>>) -> String {
     }
 }
 
-fn agreed(number: u32, person: &str, line: &str) -> (String, String) {
-    agreement(&format!("DARS-NIC-91{number:04}-NEIGH"), "nhs-sde", person, "applied", line)
+/// For somebody of each profile, all columns but the withheld ones.
+fn agreed(profiles: &[&str], person: &str, line: &str) -> Result<Vec<(String, String)>> {
+    let catalogue = Catalogue::built_in()?;
+    let mut files = Vec::new();
+    for (number, profile) in profiles.iter().enumerate() {
+        let kind = if person == "neighbour" { "NEIGH" } else { "COLLU" };
+        let reference = format!("DARS-NIC-91{number:04}-{kind}");
+        let who = format!("{person}-{profile}");
+        let (file, mut text) = agreement(&reference, profile, &who, "applied", line);
+        for table in Population::tables() {
+            let described = catalogue.table(&table.parse()?).context("a table")?;
+            let names = described.columns.iter().map(|column| column.name.as_str());
+            let granted = Vec::from_iter(names.filter(|name| !WITHHELD.contains(name)));
+            let head = format!("table = \"{table}\"\ncolumns =");
+            text = text.replace(&format!("{head} \"all\""), &format!("{head} {granted:?}"));
+        }
+        files.push((file, text));
+    }
+    Ok(files)
 }
 
 fn texts<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a StringArray> {
@@ -56,17 +95,50 @@ fn of(batch: &RecordBatch, person: &str) -> Result<RecordBatch> {
     kept(batch, |row| people.value(row) == person)
 }
 
+fn everything(rows: &[RecordBatch]) -> Result<RecordBatch> {
+    Ok(concat_batches(&rows.first().context("a batch")?.schema(), rows)?)
+}
+
 /// One batch of everybody else, and then of each of these people in this order what becomes of their rows.
 fn last(
-    rows: &[RecordBatch],
+    all: &RecordBatch,
     people: &[String],
     edit: &dyn Fn(&str, RecordBatch) -> Result<RecordBatch>,
 ) -> Result<Vec<Vec<RecordBatch>>> {
-    let all = concat_batches(&rows.first().context("a batch")?.schema(), rows)?;
-    let numbers = texts(&all, "pseudo_hesid")?;
-    let others = kept(&all, |row| !people.iter().any(|person| numbers.value(row) == person))?;
-    let edited = people.iter().map(|person| edit(person, of(&all, person)?));
+    let numbers = texts(all, "pseudo_hesid")?;
+    let others = kept(all, |row| !people.iter().any(|person| numbers.value(row) == person))?;
+    let edited = people.iter().map(|person| edit(person, of(all, person)?));
     Ok(vec![vec![others], edited.collect::<Result<Vec<_>>>()?])
+}
+
+fn with_columns(
+    rows: &RecordBatch,
+    edit: impl Fn(&str, &ArrayRef) -> Result<ArrayRef>,
+) -> Result<RecordBatch> {
+    let schema = rows.schema();
+    let columns = schema.fields().iter().zip(rows.columns());
+    let columns = columns.map(|(field, column)| edit(field.name(), column));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
+
+/// As if all these rows were this person's.
+fn all_of(person: &str, rows: &RecordBatch) -> Result<RecordBatch> {
+    with_columns(rows, |name, column| match name {
+        "pseudo_hesid" => {
+            Ok(Arc::new(StringArray::from_iter_values(vec![person; rows.num_rows()])))
+        }
+        _ => Ok(Arc::clone(column)),
+    })
+}
+
+/// Each row has another row's values in the columns that are not granted.
+fn withheld_turned_round(rows: &RecordBatch) -> Result<RecordBatch> {
+    let last_first: UInt64Array = (0..rows.num_rows() as u64).rev().collect();
+    with_columns(rows, |name, column| match WITHHELD.contains(&name) {
+        true => Ok(take(column, &last_first, None)?),
+        false => Ok(Arc::clone(column)),
+    })
 }
 
 fn none_of(batch: &RecordBatch) -> RecordBatch {
@@ -121,14 +193,14 @@ impl People {
         Ok(Self(all))
     }
 
-    fn get(&self, pseudonym: &str) -> Result<&Person> {
-        self.0.iter().find(|p| p.pseudonym == pseudonym).context("a person")
+    fn get(&self, pseudonym: &str) -> Option<&Person> {
+        self.0.iter().find(|p| p.pseudonym == pseudonym)
     }
 
     /// The first who is like this and none of those.
-    fn who(&self, not: &[&String], is: impl Fn(&Person) -> bool) -> Result<String> {
+    fn who(&self, not: &[&String], is: impl Fn(&Person) -> bool) -> Option<String> {
         let found = self.0.iter().find(|p| !not.contains(&&p.pseudonym) && is(p));
-        Ok(found.context("a person of this kind: take another seed")?.pseudonym.clone())
+        Some(found?.pseudonym.clone())
     }
 }
 
@@ -151,18 +223,43 @@ async fn house(
     World::built(plan, |settings| settings.opt_outs = list).await
 }
 
-/// Three people of whom an agreement shows nothing, or not these rows; in the other house they are not there.
+/// Three people of whom an agreement shows nothing, or not these rows; in the other house they are not there. Columns that
+/// are not granted hold other values there, for everybody. Of every other seed one of the three has everybody's rows.
 pub(super) async fn hidden(people: u64, seed: u64) -> Result<Pair> {
     apart(people, seed, true).await
 }
 
-/// The same under an agreement that shows all of them.
+/// The same three under an agreement that shows all of them.
 pub(super) async fn seen(people: u64, seed: u64) -> Result<Pair> {
     apart(people, seed, false).await
 }
 
-async fn apart(people: u64, seed: u64, narrow: bool) -> Result<Pair> {
-    let all = People::of(people, seed).await?;
+/// Those of the next seeds that has people of the kinds that are needed.
+async fn with_people<T>(
+    people: u64,
+    seed: u64,
+    find: impl Fn(&People) -> Option<T>,
+) -> Result<(u64, T)> {
+    for seed in (0..20).map(|n| seed + 1_000 * n) {
+        if let Some(found) = find(&People::of(people, seed).await?) {
+            return Ok((seed, found));
+        }
+    }
+    bail!("nobody of the kinds that are needed among {people} people from seed {seed} on")
+}
+
+/// Who is hidden, and by which areas.
+struct Hidden {
+    /// Seen by everybody.
+    anchor: String,
+    years: String,
+    elsewhere: String,
+    opted: String,
+    /// The areas that the agreement names.
+    areas: BTreeSet<String>,
+}
+
+fn to_hide(all: &People) -> Option<Hidden> {
     let early = |year: &String| year.as_str() < FIRST_YEAR;
     // Whose areas the agreement does not name; it names all others, so that most people are seen.
     let elsewhere = all.who(&[], |p| p.tables > 1 && !p.areas.contains(""))?;
@@ -177,12 +274,26 @@ async fn apart(people: u64, seed: u64, narrow: bool) -> Result<Pair> {
     let opted = all.who(&[&elsewhere, &anchor, &years], |p| {
         p.tables == 3 && here(p) && !p.years.iter().any(early)
     })?;
+    Some(Hidden { anchor, years, elsewhere, opted, areas })
+}
+
+async fn apart(people: u64, seed: u64, narrow: bool) -> Result<Pair> {
+    let (found, hidden) = with_people(people, seed, to_hide).await?;
+    let Hidden { anchor, years, elsewhere, opted, areas } = hidden;
+    let crowd = seed.is_multiple_of(2);
     let order = vec![anchor, years.clone(), elsewhere.clone(), opted.clone()];
-    let agreements = || vec![agreed(1, "neighbour", &line(narrow.then_some(&areas)))];
+    let agreements = || agreed(&ALL, "neighbour", &line(narrow.then_some(&areas)));
     let opt_outs = if narrow { vec![opted.clone()] } else { Vec::new() };
-    let with: &Loads<'_> = &|_: &TableName, rows| last(&rows, &order, &|_, own| Ok(own));
+    let with: &Loads<'_> = &|_: &TableName, rows| {
+        let all = everything(&rows)?;
+        last(&all, &order, &|person, own| match crowd && person == opted {
+            true => all_of(person, &all),
+            false => Ok(own),
+        })
+    };
     let without: &Loads<'_> = &|_: &TableName, rows| {
-        last(&rows, &order, &|person, own| {
+        let all = withheld_turned_round(&everything(&rows)?)?;
+        last(&all, &order, &|person, own| {
             if person == elsewhere || person == opted {
                 return Ok(none_of(&own));
             }
@@ -193,10 +304,14 @@ async fn apart(people: u64, seed: u64, narrow: bool) -> Result<Pair> {
             kept(&own, |row| seen.value(row) >= FIRST_YEAR)
         })
     };
-    let one = house((people, seed), with, agreements(), &opt_outs, None).await?;
-    let other = house((people, seed), without, agreements(), &opt_outs, None).await?;
+    let one = house((people, found), with, agreements()?, &opt_outs, None).await?;
+    let other = house((people, found), without, agreements()?, &opt_outs, None).await?;
     let targets = vec![years, elsewhere, opted];
-    Ok(Pair { one: (one, "neighbour".to_owned()), other: (other, "neighbour".to_owned()), targets })
+    let askers = ALL.map(|profile| {
+        let who = format!("neighbour-{profile}");
+        Asker { profile, in_one: who.clone(), in_other: who }
+    });
+    Ok(Pair { one, other, askers: askers.into(), targets })
 }
 
 /// One person is missing or other than it was in the second house, which shares the ledger of the first.
@@ -210,35 +325,42 @@ pub(super) async fn not_remembered(people: u64, seed: u64) -> Result<Pair> {
 }
 
 async fn differing(people: u64, seed: u64, changed: bool, shared: bool) -> Result<Pair> {
-    let all = People::of(people, seed).await?;
-    let anchor = all.who(&[], |p| p.tables == 3)?;
-    let target = all.who(&[&anchor], |p| p.tables == 3)?;
+    let (found, (anchor, target)) = with_people(people, seed, |all| {
+        let anchor = all.who(&[], |p| p.tables == 3)?;
+        let target = all.who(&[&anchor], |p| p.tables == 3)?;
+        Some((anchor, target))
+    })
+    .await?;
     let order = vec![anchor, target.clone()];
-    let agreements =
-        || vec![agreed(1, "neighbour", &line(None)), agreed(2, "colluder", &line(None))];
-    let with: &Loads<'_> = &|_: &TableName, rows| last(&rows, &order, &|_, own| Ok(own));
+    let agreements = || -> Result<Vec<(String, String)>> {
+        let mut both = agreed(&WITH_MEMORY, "neighbour", &line(None))?;
+        both.extend(agreed(&WITH_MEMORY, "colluder", &line(None))?);
+        Ok(both)
+    };
+    let with: &Loads<'_> =
+        &|_: &TableName, rows| last(&everything(&rows)?, &order, &|_, own| Ok(own));
     let without: &Loads<'_> = &|_: &TableName, rows| {
-        last(&rows, &order, &|person, own| match (person == target, changed) {
+        last(&everything(&rows)?, &order, &|person, own| match (person == target, changed) {
             (false, _) => Ok(own),
             (true, false) => Ok(none_of(&own)),
             (true, true) => other_values(&own),
         })
     };
-    let one = house((people, seed), with, agreements(), &[], None).await?;
+    let one = house((people, found), with, agreements()?, &[], None).await?;
     let like = shared.then_some(&one);
-    let other = house((people, seed), without, agreements(), &[], like).await?;
-    Ok(Pair {
-        one: (one, "neighbour".to_owned()),
-        other: (other, "colluder".to_owned()),
-        targets: vec![target],
-    })
+    let other = house((people, found), without, agreements()?, &[], like).await?;
+    let askers = WITH_MEMORY.map(|profile| Asker {
+        profile,
+        in_one: format!("neighbour-{profile}"),
+        in_other: format!("colluder-{profile}"),
+    });
+    Ok(Pair { one, other, askers: askers.into(), targets: vec![target] })
 }
 
 /// The person's rows with other codes and numbers in what is sensitive.
 fn other_values(rows: &RecordBatch) -> Result<RecordBatch> {
-    let schema = rows.schema();
-    let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| -> ArrayRef {
-        match field.name().as_str() {
+    with_columns(rows, |name, column| {
+        Ok(match name {
             "sex" => {
                 let other = |sex: Option<&str>| sex.map(|sex| if sex == "1" { "2" } else { "1" });
                 Arc::new(column.as_string::<i32>().iter().map(other).collect::<StringArray>())
@@ -258,7 +380,6 @@ fn other_values(rows: &RecordBatch) -> Result<RecordBatch> {
                 }
             }
             _ => Arc::clone(column),
-        }
-    });
-    Ok(RecordBatch::try_new(Arc::clone(&schema), columns.collect())?)
+        })
+    })
 }

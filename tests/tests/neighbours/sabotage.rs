@@ -5,7 +5,8 @@ use cordon_disclosure::sabotage::{Control, switch_off};
 
 use super::generator::{Draw, Pool, statement};
 use super::houses::{Pair, hidden, present};
-use super::{differ, setting};
+use super::sequence::Sequence;
+use super::setting;
 
 /// So many statements are asked at most.
 const STATEMENTS: u64 = 300;
@@ -59,11 +60,11 @@ const FASTEST: u64 = 10;
 
 /// After how many statements a difference was found.
 async fn found(pair: &Pair) -> Result<Option<u64>> {
-    let pool = Pool::of(&pair.one.0, &pair.targets)?;
+    let pool = Pool::of(&pair.one, &pair.targets)?;
     for n in 0..STATEMENTS {
         let mut asked = statement(&mut Draw::new(77_000 + n), &pool);
         asked.with_errors |= n % 2 == 0;
-        if differ(pair, &asked).await?.1.is_some() {
+        if Sequence::of(asked).differ(pair).await?.1.is_some() {
             return Ok(Some(n + 1));
         }
     }

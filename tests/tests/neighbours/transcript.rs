@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use arrow_cast::pretty::pretty_format_batches;
-use cordon_engine::{Answer, Stop};
+use arrow_schema::Schema;
+use cordon_engine::{Answer, Prepared, Stop};
 
 /// What came out.
 pub(super) struct Transcript {
@@ -29,43 +30,64 @@ impl Transcript {
     }
 }
 
-/// Everything but what is made anew for each question: its id, and the id of an error.
-pub(super) fn transcript(came: &Result<Answer, Stop>) -> Transcript {
+fn stopped(text: &mut String, stop: &Stop) {
+    let _ = match stop {
+        Stop::Refused(refusal) => writeln!(text, "refused {refusal:?}\n{refusal}"),
+        Stop::Failed(failure) => {
+            writeln!(text, "failed {:?} {:?}", failure.code, failure.retry_after)
+        }
+    };
+}
+
+fn columns(text: &mut String, schema: &Schema) {
+    for field in schema.fields() {
+        let _ = writeln!(text, "{field:?}");
+    }
+    let mut metadata: Vec<_> = schema.metadata().iter().collect();
+    metadata.sort();
+    for (key, value) in metadata.into_iter().filter(|(key, _)| *key != "cordon.query_id") {
+        let _ = writeln!(text, "{key} {value}");
+    }
+}
+
+/// Of a statement that is prepared: its columns and parameters.
+pub(super) fn prepared(came: &Result<Prepared, Stop>) -> Transcript {
     let mut text = String::new();
     match came {
-        Err(Stop::Refused(refusal)) => {
-            let _ = writeln!(text, "refused {refusal:?}\n{refusal}");
+        Err(stop) => stopped(&mut text, stop),
+        Ok(prepared) => {
+            columns(&mut text, prepared.schema());
+            columns(&mut text, prepared.parameters());
         }
-        Err(Stop::Failed(failure)) => {
-            let _ = writeln!(text, "failed {:?} {:?}", failure.code, failure.retry_after);
-        }
+    }
+    Transcript { answered: came.is_ok(), text }
+}
+
+/// Everything but what is made anew for each question: its id, and the id of an error. Without figures where they are drawn
+/// anew each time.
+pub(super) fn transcript(came: &Result<Answer, Stop>, figures: bool) -> Transcript {
+    let mut text = String::new();
+    match came {
+        Err(stop) => stopped(&mut text, stop),
         Ok(answer) => {
-            for field in answer.schema().fields() {
-                let _ = writeln!(text, "{field:?}");
-            }
-            let mut metadata: Vec<_> = answer.schema().metadata().iter().collect();
-            metadata.sort();
-            for (key, value) in metadata.into_iter().filter(|(key, _)| *key != "cordon.query_id") {
-                let _ = writeln!(text, "{key} {value}");
-            }
-            for note in answer.notes() {
+            columns(&mut text, answer.schema());
+            for note in answer.notes().iter().filter(|note| figures || note.column.is_none()) {
                 let _ = writeln!(text, "{note:?}");
             }
-            let batches = answer.batches();
-            let _ = writeln!(
-                text,
-                "batches {:?}",
-                batches.iter().map(|b| b.num_rows()).collect::<Vec<_>>()
-            );
-            match pretty_format_batches(batches) {
-                Ok(rows) => {
-                    let _ = writeln!(text, "{rows}");
-                }
-                Err(error) => {
-                    let _ = writeln!(text, "{error}");
-                }
+            if figures {
+                rows(&mut text, answer);
             }
         }
     }
     Transcript { answered: came.is_ok(), text }
+}
+
+fn rows(text: &mut String, answer: &Answer) {
+    let batches = answer.batches();
+    let counts: Vec<usize> = batches.iter().map(|batch| batch.num_rows()).collect();
+    let _ = writeln!(text, "batches {counts:?}");
+    let _ = match pretty_format_batches(batches) {
+        Ok(rows) => writeln!(text, "{rows}"),
+        Err(error) => writeln!(text, "{error}"),
+    };
 }

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Attack, Goal, Off, Setting, coin, draws, float, ones};
 use crate::solve::{Equation, Unknown, least_squares};
-use crate::{House, Scale, Tally};
+use crate::{Scale, Tally};
 
 const SEARCH: Attack = Attack {
     id: "A15",
@@ -81,7 +81,7 @@ impl World {
         questions: &[Question],
         (secret, bit): (u64, bool),
     ) -> Result<Vec<f64>> {
-        let mut house = House::new(&setting.rules.profile, setting.rules.without, secret)?;
+        let mut house = setting.house(secret)?;
         let mut told = Vec::new();
         for (at, question) in questions.iter().enumerate() {
             let set = self.people(question, bit);

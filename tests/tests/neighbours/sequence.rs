@@ -1,0 +1,207 @@
+//! What is asked one after another in one house, and then in the other.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use cordon_tests::World;
+
+use super::generator::{Draw, Pool, next, statement};
+use super::houses::{Pair, WITHHELD};
+use super::statement::{CONSTRUCTS, Statement};
+use super::transcript::{Transcript, prepared, transcript};
+
+/// Statements that one person asks.
+#[derive(Clone)]
+pub(super) struct Sequence {
+    pub(super) statements: Vec<Statement>,
+    /// Which of the pair's askers.
+    asker: usize,
+    /// Whether each is prepared first, as clients do.
+    prepared: bool,
+}
+
+/// What came of one statement in one house.
+struct Came {
+    prepared: Option<Transcript>,
+    answer: Transcript,
+}
+
+impl Sequence {
+    /// One statement, or up to four that hang together.
+    pub(super) fn drawn(draw: &mut Draw, pool: &Pool, askers: usize) -> Self {
+        let mut statements = vec![statement(draw, pool)];
+        if draw.once_in(15) {
+            for _ in 0..=draw.below(3) {
+                statements.extend(statements.last().map(|before| next(draw, pool, before)));
+            }
+        }
+        Self { statements, asker: draw.below(askers), prepared: draw.once_in(15) }
+    }
+
+    /// Of one statement, by the first asker.
+    #[cfg(feature = "sabotage")]
+    pub(super) fn of(statement: Statement) -> Self {
+        Self { statements: vec![statement], asker: 0, prepared: false }
+    }
+
+    async fn asked(&self, pair: &Pair, other: bool) -> Result<Vec<Came>> {
+        let asker = pair.askers.get(self.asker).context("an asker")?;
+        let (world, who) = match other {
+            false => (&pair.one, &asker.in_one),
+            true => (&pair.other, &asker.in_other),
+        };
+        // Its noise is drawn anew each time.
+        let figures = asker.profile != "differential-privacy";
+        let mut came = Vec::new();
+        for statement in &self.statements {
+            came.push(self.came(world, who, statement, figures).await?);
+        }
+        Ok(came)
+    }
+
+    async fn came(
+        &self,
+        world: &World,
+        who: &str,
+        statement: &Statement,
+        figures: bool,
+    ) -> Result<Came> {
+        let mut question = world.question(who, &statement.sql())?;
+        question.options.status_columns = statement.with_status;
+        question.options.error_columns = statement.with_errors;
+        let prepared = match self.prepared {
+            true => Some(prepared(&world.engine.prepare(question.clone()).await)),
+            false => None,
+        };
+        question.parameters = statement.parameters()?;
+        let answer = world.engine.run(question, Default::default()).await;
+        Ok(Came { prepared, answer: transcript(&answer, figures) })
+    }
+
+    /// Asks all in one house, then all in the other. By statement, whether it was answered; and what differs, if anything
+    /// does.
+    pub(super) async fn differ(&self, pair: &Pair) -> Result<(Vec<bool>, Option<String>)> {
+        let one = self.asked(pair, false).await?;
+        let other = self.asked(pair, true).await?;
+        let answered = one.iter().map(|came| came.answer.answered).collect();
+        let difference = one.iter().zip(&other).find_map(|(one, other)| {
+            let prepared = one.prepared.as_ref().zip(other.prepared.as_ref());
+            let prepared = prepared.and_then(|(one, other)| one.difference(other));
+            prepared.or_else(|| one.answer.difference(&other.answer))
+        });
+        Ok((answered, difference))
+    }
+
+    /// The same with one statement less, or one part of a statement less.
+    fn smaller(&self) -> Vec<Self> {
+        let mut all = Vec::new();
+        if self.statements.len() > 1 {
+            for n in 0..self.statements.len() {
+                let mut less = self.clone();
+                less.statements.remove(n);
+                all.push(less);
+            }
+        }
+        for (n, statement) in self.statements.iter().enumerate() {
+            for smaller in statement.smaller() {
+                let mut less = self.clone();
+                less.statements[n] = smaller;
+                all.push(less);
+            }
+        }
+        all
+    }
+
+    /// The smallest near this one that still differs. Houses are built anew for each try: what was asked before is part of
+    /// what broke.
+    pub(super) async fn smallest(
+        mut self,
+        build: impl AsyncFn() -> Result<Pair>,
+        mut difference: String,
+        most_tries: usize,
+    ) -> Result<String> {
+        let mut tries = 0;
+        'smaller: loop {
+            for candidate in self.smaller() {
+                tries += 1;
+                if tries > most_tries {
+                    break;
+                }
+                if let (_, Some(found)) = candidate.differ(&build().await?).await? {
+                    (self, difference) = (candidate, found);
+                    continue 'smaller;
+                }
+            }
+            return Ok(format!("{}\n{difference}", self.text(&build().await?)));
+        }
+    }
+
+    /// What is asked, as one reads it.
+    pub(super) fn text(&self, pair: &Pair) -> String {
+        let profile = pair.askers.get(self.asker).map_or("?", |asker| asker.profile);
+        let statements: Vec<String> = self.statements.iter().map(Statement::sql).collect();
+        let prepared = if self.prepared { ", prepared" } else { "" };
+        format!("under {profile}{prepared}:\n{}", statements.join(";\n"))
+    }
+}
+
+/// What was asked, by construct and profile: how many pairs, and how many of them were answered.
+#[derive(Default)]
+pub(super) struct Coverage(BTreeMap<String, (u64, u64)>);
+
+impl Coverage {
+    pub(super) fn count(&mut self, pair: &Pair, sequence: &Sequence, answered: &[bool]) {
+        let profile =
+            pair.askers.get(sequence.asker).map(|asker| format!("profile {}", asker.profile));
+        for (statement, answered) in sequence.statements.iter().zip(answered) {
+            let mut is: Vec<String> =
+                statement.constructs().into_iter().map(str::to_owned).collect();
+            is.extend(profile.clone());
+            let sql = statement.sql();
+            for (there, name) in [
+                (WITHHELD.iter().any(|column| sql.contains(column)), "column not granted"),
+                (sequence.prepared, "prepared"),
+                (sequence.statements.len() > 1, "sequence"),
+            ] {
+                is.extend(there.then(|| name.to_owned()));
+            }
+            for construct in is {
+                let (asked, told) = self.0.entry(construct).or_default();
+                *asked += 1;
+                *told += u64::from(*answered);
+            }
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        for (construct, (asked, answered)) in other.0 {
+            let (all, told) = self.0.entry(construct).or_default();
+            (*all, *told) = (*all + asked, *told + answered);
+        }
+    }
+
+    /// How many pairs.
+    pub(super) fn asked(&self) -> u64 {
+        self.0.get("statement").map_or(0, |(asked, _)| *asked)
+    }
+
+    /// Every construct was asked, and enough of all was answered: else it tests nothing.
+    pub(super) fn is_enough(&self) -> Result<()> {
+        for (construct, (asked, answered)) in &self.0 {
+            eprintln!("{construct:<28} {asked:>6} asked {answered:>6} answered");
+        }
+        let of = |construct: &str| self.0.get(construct).copied().unwrap_or_default();
+        let (asked, answered) = of("statement");
+        ensure!(2 * answered >= asked, "only {answered} of {asked} statements were answered");
+        for construct in CONSTRUCTS {
+            let (asked, answered) = of(construct);
+            ensure!(asked > 0, "{construct} was never asked");
+            match *construct {
+                "column not granted" => ensure!(answered == 0, "{construct} was answered"),
+                hostile if hostile.starts_with("hostile") => {}
+                _ => ensure!(answered > 0, "{construct} was never answered"),
+            }
+        }
+        Ok(())
+    }
+}
