@@ -123,6 +123,10 @@ fn explained(statement: &Statement, truth: &Rows) -> Option<&'static str> {
         Above::Around(before, _) => before.is.contains(&"window over figures"),
         Above::Nothing => false,
     };
+    let nobody = matches!(truth.as_slice(), [row] if !row.iter().skip(1).any(rows::says));
+    if nobody && statement.sets.is_some() && matches!(statement.above, Above::Around(..)) {
+        return Some("a grand total of nobody is no row here");
+    }
     // SQL has null for a sum over nothing; here it is 0, as for nobody.
     (of_sets && nothing_to_add).then_some("a sum over nothing is 0 here and null there")
 }

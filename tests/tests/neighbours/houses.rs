@@ -22,6 +22,8 @@ pub(super) struct Pair {
     pub(super) askers: Vec<Asker>,
     /// The people in whom they differ, by pseudonym.
     pub(super) targets: Vec<String>,
+    /// Whether the second house answers from the ledger of the first.
+    pub(super) copies: bool,
 }
 
 /// Who asks the same questions in both houses, under which profile.
@@ -311,7 +313,7 @@ async fn apart(people: u64, seed: u64, narrow: bool) -> Result<Pair> {
         let who = format!("neighbour-{profile}");
         Asker { profile, in_one: who.clone(), in_other: who }
     });
-    Ok(Pair { one, other, askers: askers.into(), targets })
+    Ok(Pair { one, other, askers: askers.into(), targets, copies: false })
 }
 
 /// One person is missing or other than it was in the second house, which shares the ledger of the first.
@@ -354,7 +356,7 @@ async fn differing(people: u64, seed: u64, changed: bool, shared: bool) -> Resul
         in_one: format!("neighbour-{profile}"),
         in_other: format!("colluder-{profile}"),
     });
-    Ok(Pair { one, other, askers: askers.into(), targets: vec![target] })
+    Ok(Pair { one, other, askers: askers.into(), targets: vec![target], copies: shared })
 }
 
 /// The person's rows with other codes and numbers in what is sensitive.

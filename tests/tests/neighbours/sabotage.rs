@@ -9,7 +9,7 @@ use super::sequence::Sequence;
 use super::setting;
 
 /// So many statements are asked at most.
-const STATEMENTS: u64 = 300;
+const STATEMENTS: u64 = 500;
 
 /// Who differs where the control matters.
 #[derive(Clone, Copy)]
@@ -23,36 +23,36 @@ use Who::{Hidden, Removed};
 
 /// All controls, and in whom the houses differ that show it; those that are found soonest first.
 const CONTROLS: [(Control, Who); 30] = [
-    (Control::LookUp, Removed(60)),
-    (Control::Near, Removed(60)),
     (Control::KeyedNoise, Hidden),
     (Control::Threshold, Removed(60)),
-    (Control::Zero, Removed(16)),
-    (Control::Listing, Removed(60)),
-    (Control::Charge, Removed(60)),
     (Control::Notes, Removed(60)),
     (Control::OptOuts, Hidden),
     (Control::Years, Hidden),
     (Control::Rows, Hidden),
-    (Control::Error, Removed(60)),
-    (Control::Order, Removed(16)),
-    (Control::Rank, Removed(60)),
-    (Control::SecondScan, Hidden),
-    (Control::Bands, Removed(60)),
-    (Control::Scope, Removed(60)),
-    (Control::NearRows, Removed(60)),
     (Control::Weights, Hidden),
-    (Control::ThresholdDraw, Hidden),
-    (Control::SeparationDraw, Hidden),
-    (Control::NearTotals, Removed(60)),
-    (Control::EvennessDraw, Hidden),
-    (Control::ChargeOfNothing, Removed(16)),
-    (Control::List, Removed(16)),
-    (Control::ZeroFigure, Removed(16)),
-    (Control::ChargeOfSums, Removed(60)),
-    (Control::Treatment, Removed(60)),
+    (Control::Listing, Removed(60)),
+    (Control::LookUp, Removed(60)),
+    (Control::Near, Removed(60)),
     (Control::NearNote, Removed(60)),
     (Control::NearPersons, Removed(60)),
+    (Control::Treatment, Removed(60)),
+    (Control::ChargeOfSums, Removed(60)),
+    (Control::ChargeOfNothing, Removed(16)),
+    (Control::SeparationDraw, Hidden),
+    (Control::Charge, Removed(60)),
+    (Control::NearRows, Removed(60)),
+    (Control::Scope, Removed(60)),
+    (Control::SecondScan, Hidden),
+    (Control::EvennessDraw, Hidden),
+    (Control::NearTotals, Removed(60)),
+    (Control::Error, Removed(60)),
+    (Control::ThresholdDraw, Hidden),
+    (Control::Rank, Removed(60)),
+    (Control::Zero, Removed(16)),
+    (Control::Order, Removed(16)),
+    (Control::List, Removed(16)),
+    (Control::Bands, Removed(60)),
+    (Control::ZeroFigure, Removed(16)),
 ];
 
 /// So many of them unless all are asked for.

@@ -112,27 +112,62 @@ impl Sequence {
         all
     }
 
-    /// The smallest near this one that still differs. Houses are built anew for each try: what was asked before is part of
-    /// what broke.
+    /// Whether it still differs in new houses, after what was asked before.
+    pub(super) async fn still_differs(
+        &self,
+        build: &impl AsyncFn() -> Result<Pair>,
+        before: &[Self],
+    ) -> Result<Option<String>> {
+        let houses = build().await?;
+        for earlier in before {
+            earlier.differ(&houses).await?;
+        }
+        Ok(self.differ(&houses).await?.1)
+    }
+
+    /// The smallest near this one that still differs, and as little as possible of what was asked before: that may be part of
+    /// what broke. Houses are built anew for each try.
     pub(super) async fn smallest(
         mut self,
         build: impl AsyncFn() -> Result<Pair>,
-        mut difference: String,
+        mut before: Vec<Self>,
         most_tries: usize,
     ) -> Result<String> {
-        let mut tries = 0;
+        let Some(mut difference) = self.still_differs(&build, &before).await? else {
+            return Ok(format!("{}\nnot again in new houses", self.text(&build().await?)));
+        };
+        let (mut tries, mut part) = (0, before.len());
+        while part > 0 && tries < most_tries {
+            let (mut from, mut fewer) = (0, false);
+            while from < before.len() && tries < most_tries {
+                tries += 1;
+                let mut less = before.clone();
+                less.drain(from..(from + part).min(before.len()));
+                match self.still_differs(&build, &less).await? {
+                    Some(found) => (before, difference, fewer) = (less, found, true),
+                    None => from += part,
+                }
+            }
+            if !fewer {
+                part /= 2;
+            }
+        }
+        tries = 0;
         'smaller: loop {
             for candidate in self.smaller() {
                 tries += 1;
                 if tries > most_tries {
                     break;
                 }
-                if let (_, Some(found)) = candidate.differ(&build().await?).await? {
+                if let Some(found) = candidate.still_differs(&build, &before).await? {
                     (self, difference) = (candidate, found);
                     continue 'smaller;
                 }
             }
-            return Ok(format!("{}\n{difference}", self.text(&build().await?)));
+            let houses = build().await?;
+            let before: String =
+                before.iter().map(|earlier| earlier.text(&houses) + "\n\n").collect();
+            return Ok(format!("{before}and then {}\n{difference}", self.text(&houses)));
         }
     }
 
