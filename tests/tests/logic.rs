@@ -107,6 +107,12 @@ fn comparable(mut statement: Statement) -> Statement {
         !figure.is.iter().any(left_out)
     };
     statement.figures.retain(kept);
+    if !alone {
+        // What is computed from a sum over nothing, which is 0 here and null there.
+        for sum in statement.figures.iter_mut().filter(|figure| figure.text.starts_with("sum(")) {
+            sum.text = format!("coalesce({}, 0)", sum.text);
+        }
+    }
     // People without a pseudonym are nobody here, and make SQL's NOT IN empty.
     statement.conditions.retain(|condition| !condition.text.contains("NOT IN (SELECT"));
     if statement.figures.is_empty() {
