@@ -18,8 +18,9 @@
 //!
 //! *Edges.* Where two sets with different answers are two people apart, the one in the middle is next to both and takes the
 //! earlier answer (decision 0011: some such edge is left under any rule that repeats its answers). Where the first house
-//! asked about one end and the second, in the same words, about the middle, they differ. Such a difference needs an earlier
-//! question and is not there in new houses; it is counted, told, and may be no more than one in [`ONE_EDGE_IN`] pairs.
+//! asked about one end and the second, in the same words, about the middle, they differ. So a difference that needs an earlier
+//! question, and is not there in new houses, is counted and told, and may be no more than one in [`ONE_EDGE_IN`] pairs. That
+//! it is such an edge is not proved: another fault that needs an earlier question and is as rare would pass.
 //!
 //! `CORDON_PAIRS=50000` asks more, `CORDON_SEED` others.
 

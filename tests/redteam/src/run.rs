@@ -1,6 +1,5 @@
 //! Running an attack against many targets on all processors.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -39,10 +38,6 @@ impl Curve {
     }
 }
 
-/// More questions than these are asked about one of so many targets only.
-const MANY: usize = 1_000;
-const ONE_IN: u64 = 8;
-
 /// Runs an attack against its targets, each in a house of its own.
 ///
 /// # Errors
@@ -54,33 +49,20 @@ pub fn run(attack: &Attack, rules: &Rules, accounts: u8, scale: Scale) -> Result
     };
     let worth = |budget: &usize| (attack.least..=most).contains(budget);
     let budgets: Vec<usize> = BUDGETS.into_iter().filter(worth).collect();
-    let few: Vec<usize> = budgets.iter().copied().filter(|budget| *budget <= MANY).collect();
-    let far = if few.len() < budgets.len() { targets.div_ceil(ONE_IN) } else { 0 };
     let practice = Mutex::new(None);
-    let mut sums = vec![Tally::default(); budgets.len()];
-    // Those with the most questions first: what is learned in own houses is learned for all of them.
-    for (targets, budgets) in [(0..far, &budgets), (far..targets, &few)] {
-        let setting = Setting { rules, accounts, budgets, scale, practice: &practice, heard: None };
-        let found = against(attack, &setting, targets)?;
-        sums.iter_mut().zip(found).for_each(|(sum, one)| *sum = sum.and(one));
-    }
-    let points = budgets.into_iter().zip(sums).collect();
-    Ok(Curve { rules: rules.name.clone(), accounts, points })
-}
-
-/// What became of the guesses about these targets after each budget, on all processors.
-fn against(attack: &Attack, setting: &Setting<'_>, targets: Range<u64>) -> Result<Vec<Tally>> {
-    let next = AtomicU64::new(targets.start);
-    let sums = Mutex::new(Ok(vec![Tally::default(); setting.budgets.len()]));
+    let setting =
+        Setting { rules, accounts, budgets: &budgets, scale, practice: &practice, heard: None };
+    let next = AtomicU64::new(0);
+    let sums = Mutex::new(Ok(vec![Tally::default(); budgets.len()]));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
                 loop {
                     let target = next.fetch_add(1, Ordering::Relaxed);
-                    if target >= targets.end {
+                    if target >= targets {
                         return;
                     }
-                    let found = (attack.run)(setting, target);
+                    let found = (attack.run)(&setting, target);
                     let Ok(mut sums) = sums.lock() else { return };
                     match (&mut *sums, found) {
                         (Ok(sums), Ok(found)) => {
@@ -93,7 +75,9 @@ fn against(attack: &Attack, setting: &Setting<'_>, targets: Range<u64>) -> Resul
             });
         }
     });
-    sums.into_inner().ok().context("a thread stopped")?
+    let sums = sums.into_inner().ok().context("a thread stopped")??;
+    let points = budgets.into_iter().zip(sums).collect();
+    Ok(Curve { rules: rules.name.clone(), accounts, points })
 }
 
 /// The first questions of an attack against one target, to be asked elsewhere.

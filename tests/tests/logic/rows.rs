@@ -58,8 +58,6 @@ pub(super) fn of_batches(batches: &[RecordBatch]) -> Result<Rows> {
                 let numbers = cast(column, &DataType::Float64)?;
                 let numbers = numbers.as_primitive::<Float64Type>();
                 let cell = |row| match numbers.is_valid(row) {
-                    // Nothing divided by nothing is null here.
-                    true if numbers.value(row).is_nan() => Cell::Null,
                     true => Cell::Number(numbers.value(row)),
                     false => Cell::Null,
                 };
@@ -79,6 +77,16 @@ pub(super) fn of_batches(batches: &[RecordBatch]) -> Result<Rows> {
         );
     }
     Ok(rows)
+}
+
+/// A truth in which nothing divided by nothing is null, as it must be in our answers.
+pub(super) fn without_nan(mut truth: Rows) -> Rows {
+    for cell in truth.iter_mut().flatten() {
+        if matches!(cell, Cell::Number(number) if number.is_nan()) {
+            *cell = Cell::Null;
+        }
+    }
+    truth
 }
 
 /// Whether a figure says anything: groups of a public list stand in our tables with nobody in them too.
