@@ -112,6 +112,10 @@ fn comparable(mut statement: Statement) -> Statement {
         for sum in statement.figures.iter_mut().filter(|figure| figure.text.starts_with("sum(")) {
             sum.text = format!("coalesce({}, 0)", sum.text);
         }
+        // Nothing divided by nothing is null here; there it is not a number, which is larger than any.
+        for ratio in &mut statement.figures {
+            ratio.text = ratio.text.replace("/ count(*)", "/ nullif(count(*), 0)");
+        }
     }
     // People without a pseudonym are nobody here, and make SQL's NOT IN empty.
     statement.conditions.retain(|condition| !condition.text.contains("NOT IN (SELECT"));

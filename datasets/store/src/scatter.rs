@@ -1,6 +1,7 @@
 //! Rows go to their buckets; what does not fit into memory goes to one spill file per bucket.
 //!
-//! Spill files lie inside the store, hold digests and no pseudonyms, and are gone when the load is.
+//! Spill files lie inside the store, hold digests and no pseudonyms, and are gone when the load is. They are compressed:
+//! 100 million episodes are 60 GB otherwise.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -8,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, RecordBatch, UInt32Array};
+use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
-use arrow_ipc::writer::StreamWriter;
+use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
@@ -123,7 +125,10 @@ fn create_spill(
 ) -> Result<StreamWriter<BufWriter<File>>, StoreError> {
     let file = File::create_new(path).map_err(StoreError::disk("write", path))?;
     #[expect(clippy::disallowed_methods, reason = "files of the store, never an answer")]
-    let writer = StreamWriter::try_new(BufWriter::new(file), schema);
+    let writer =
+        IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME)).and_then(
+            |options| StreamWriter::try_new_with_options(BufWriter::new(file), schema, options),
+        );
     writer.map_err(|error| spilling(path, error))
 }
 

@@ -169,7 +169,7 @@ impl World {
             name: name.to_owned(),
             measure,
             most: None,
-            cells: cells.to_vec(),
+            cells: cells.to_vec().into(),
         };
         let mut measures = vec![counted("episodes", Measure::Rows, &self.counts)];
         if sums {

@@ -22,6 +22,14 @@ pub struct Gathering {
     pub key: PeopleKey,
 }
 
+impl Gathering {
+    /// Whether it is one row of a count, which takes no memory of its own.
+    #[inline]
+    pub fn is_one(&self, contribution: i128) -> bool {
+        contribution == 1 && self.decimals.is_none()
+    }
+}
+
 /// One person's whole contribution to a cell, in the figure's fixed point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -41,26 +49,60 @@ const MANY: u64 = 100;
 const MOST_AT_ONCE: usize = 32;
 
 /// The evidence of one cell while people come in.
+///
+/// Most people have one row of a count. They are put aside by themselves, in as little memory as can be: a cell is not in a
+/// processor's cache when the next person comes to it.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered {
-    /// Of counts: those who have one row, which most have, and their weights. The other sums leave them out.
+    /// Of counts: those who have one row, their weights, and who they are.
     ones: u64,
     ones_weight: i64,
-    /// Everybody.
-    people: Sketch,
+    others: Option<Box<Others>>,
+    ones_people: Sketch,
+}
+
+/// The people who contribute anything else.
+#[derive(Clone, Debug, Default)]
+struct Others {
     persons: u64,
+    people: Sketch,
     figure: i128,
     weight: i64,
     weighted: i128,
     squares: u128,
-    /// Who contributes something to a total, or how many rows to a count. None where it is the same as everybody.
-    sketch: Option<Box<Sketch>>,
+    /// Who contributes something to a total, or how many rows to a count.
+    sketch: Sketch,
     contributors: u64,
     /// The T largest, in no order; the place and the size of the least of them.
-    top: Vec<(i128, i16)>,
+    top: Vec<Large>,
     least: (usize, u128),
     /// By limit, the smallest first; of totals only.
     classes: Vec<Class>,
+}
+
+/// One of the largest contributions with its person's weight, without gaps between them: every group keeps T.
+#[derive(Clone, Copy, Debug)]
+struct Large {
+    contribution: [u8; 16],
+    weight: [u8; 2],
+}
+
+impl Large {
+    fn new(contribution: i128, weight: i16) -> Self {
+        Self { contribution: contribution.to_ne_bytes(), weight: weight.to_ne_bytes() }
+    }
+
+    fn contribution(&self) -> i128 {
+        i128::from_ne_bytes(self.contribution)
+    }
+
+    fn weight(&self) -> i16 {
+        i16::from_ne_bytes(self.weight)
+    }
+
+    fn size(&self) -> u128 {
+        self.contribution().unsigned_abs()
+    }
 }
 
 /// The people whose contributions lie between half a power of two and that power.
@@ -80,22 +122,99 @@ struct Class {
 }
 
 impl Gathered {
-    /// A person with its whole contribution.
+    /// A person with its whole contribution. Gives the bytes that the cell grew by, about.
     #[inline]
-    pub fn add(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) {
-        if contribution == 1 && by.decimals.is_none() {
+    pub fn add(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) -> usize {
+        if by.is_one(contribution) {
             self.ones += 1;
             self.ones_weight += i64::from(person.weight);
-            self.people.add(&by.key, person, 1);
-            if let Some(sketch) = &mut self.sketch {
-                sketch.add(&by.key, person, 1);
-            }
-        } else {
-            self.add_other(by, person, contribution);
+            self.ones_people.add(&by.key, person, 1);
+            return 0;
+        }
+        let first = self.others.is_none();
+        let others = self.others.get_or_insert_default();
+        others.add(by, person, contribution);
+        if first { size_of::<Others>() + others.size() } else { 0 }
+    }
+
+    /// The people of another part of the cell, none of whom is in this one.
+    pub fn merge(&mut self, by: &Gathering, other: &Self) {
+        self.ones += other.ones;
+        self.ones_weight += other.ones_weight;
+        self.ones_people.merge(&other.ones_people);
+        match (&mut self.others, &other.others) {
+            (Some(ours), Some(theirs)) => ours.merge(by, theirs),
+            (None, theirs) => self.others.clone_from(theirs),
+            (Some(_), None) => {}
         }
     }
 
-    fn add_other(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) {
+    /// The figure with everything that the rules need to know.
+    pub fn evidence(&self, by: &Gathering) -> RawCell {
+        let nobody = Others::default();
+        let others = self.others.as_deref().unwrap_or(&nobody);
+        // The T largest, of those with one row only their number: they are all the same.
+        let threshold = usize::try_from(by.threshold).unwrap_or(usize::MAX);
+        let ones = usize::try_from(self.ones).unwrap_or(usize::MAX).min(threshold);
+        let mut sizes: Vec<u128> = others.top.iter().map(Large::size).collect();
+        sizes.extend(std::iter::repeat_n(1, ones));
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        let nth = |n: usize| sizes.get(n).copied().unwrap_or(0);
+        let clip = threshold.checked_sub(1).map_or(0, nth);
+        let figure = others.figure + i128::from(self.ones);
+        let share = figure.abs() / i128::from(by.threshold).max(1);
+        let most = clip.max(share.unsigned_abs());
+        // Everybody less what the largest have beyond the limit.
+        let (mut clipped, mut flattened) = (figure, figure);
+        let mut weighted = others.weighted + i128::from(self.ones_weight);
+        let mut squares = others.squares + u128::from(self.ones);
+        for large in &others.top {
+            let contribution = large.contribution();
+            let within = limited(contribution, clip);
+            clipped -= contribution - within;
+            weighted -= (contribution - within) * i128::from(large.weight());
+            flattened -= contribution - limited(contribution, most);
+            let beyond = square(contribution.unsigned_abs()) - square(within.unsigned_abs());
+            squares -= beyond;
+        }
+        // A limit of 0 is one that fewer than T reach: everybody with a row is among the largest.
+        if clip == 0 {
+            clipped -= i128::from(self.ones);
+            weighted -= i128::from(self.ones_weight);
+            squares -= u128::from(self.ones);
+        }
+        if most == 0 {
+            flattened -= i128::from(self.ones);
+        }
+        let (mut people, mut sketch) = (self.ones_people, self.ones_people);
+        people.merge(&others.people);
+        sketch.merge(&others.sketch);
+        RawCell {
+            figure,
+            persons: others.persons + self.ones,
+            largest: nth(0),
+            second: nth(1),
+            clip,
+            clipped,
+            flattened,
+            weight: others.weight + self.ones_weight,
+            weighted,
+            squares,
+            people,
+            sketch,
+            contributors: others.contributors + self.ones,
+            heavy: others.heavy(),
+        }
+    }
+
+    /// Bytes that it takes beside itself.
+    pub fn size(&self) -> usize {
+        self.others.as_ref().map_or(0, |others| size_of::<Others>() + others.size())
+    }
+}
+
+impl Others {
+    fn add(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) {
         let contribution = contribution.clamp(-MOST, MOST);
         self.persons += 1;
         self.figure += contribution;
@@ -106,7 +225,7 @@ impl Gathered {
         if by.decimals.is_none() || contribution != 0 {
             self.contributors += 1;
             let contribution = contribution.saturating_mul(common(by.decimals));
-            self.own_sketch(by).add(&by.key, person, contribution);
+            self.sketch.add(&by.key, person, contribution);
         }
         self.people.add(&by.key, person, 1);
         if let Some(decimals) = by.decimals.filter(|_| contribution != 0) {
@@ -120,33 +239,17 @@ impl Gathered {
         }
     }
 
-    /// The sketch of contributions, by itself from now on.
-    fn own_sketch(&mut self, by: &Gathering) -> &mut Sketch {
-        let people = &self.people;
-        self.sketch.get_or_insert_with(|| match by.decimals {
-            None => Box::new(*people),
-            Some(_) => Box::default(),
-        })
-    }
-
-    /// The people of another part of the cell, none of whom is in this one.
-    pub fn merge(&mut self, by: &Gathering, other: &Self) {
-        self.ones += other.ones;
-        self.ones_weight += other.ones_weight;
+    fn merge(&mut self, by: &Gathering, other: &Self) {
         self.persons += other.persons;
+        self.people.merge(&other.people);
         self.figure += other.figure;
         self.weight += other.weight;
         self.weighted += other.weighted;
         self.squares += other.squares;
-        if let Some(theirs) = &other.sketch {
-            self.own_sketch(by).merge(theirs);
-        } else if let (Some(ours), None) = (&mut self.sketch, by.decimals) {
-            ours.merge(&other.people);
-        }
-        self.people.merge(&other.people);
+        self.sketch.merge(&other.sketch);
         self.contributors += other.contributors;
-        for (contribution, weight) in &other.top {
-            self.keep_large(by, *contribution, *weight);
+        for large in &other.top {
+            self.keep_large(by, large.contribution(), large.weight());
         }
         for theirs in &other.classes {
             let at = self.class(theirs.limit);
@@ -169,18 +272,18 @@ impl Gathered {
                 self.top
                     .reserve_exact(usize::try_from(by.threshold).unwrap_or(0).min(MOST_AT_ONCE));
             }
-            self.top.push((contribution, weight));
+            self.top.push(Large::new(contribution, weight));
             if (self.top.len() as u64) < by.threshold {
                 return;
             }
         } else if size > least
             && let Some(smallest) = self.top.get_mut(place)
         {
-            *smallest = (contribution, weight);
+            *smallest = Large::new(contribution, weight);
         } else {
             return;
         }
-        let sizes = self.top.iter().map(|(c, _)| c.unsigned_abs()).enumerate();
+        let sizes = self.top.iter().map(Large::size).enumerate();
         self.least = sizes.min_by_key(|(_, size)| *size).unwrap_or_default();
     }
 
@@ -198,62 +301,6 @@ impl Gathered {
 
     fn forget_below(&mut self, at: usize) {
         self.classes.iter_mut().take(at).for_each(|class| class.people = None);
-    }
-
-    /// The figure with everything that the rules need to know.
-    pub fn evidence(&self, by: &Gathering) -> RawCell {
-        // The T largest, of those with one row only their number: they are all the same.
-        let threshold = usize::try_from(by.threshold).unwrap_or(usize::MAX);
-        let ones = usize::try_from(self.ones).unwrap_or(usize::MAX).min(threshold);
-        let mut sizes: Vec<u128> = self.top.iter().map(|(c, _)| c.unsigned_abs()).collect();
-        sizes.extend(std::iter::repeat_n(1, ones));
-        sizes.sort_unstable_by(|a, b| b.cmp(a));
-        let nth = |n: usize| sizes.get(n).copied().unwrap_or(0);
-        let clip = threshold.checked_sub(1).map_or(0, nth);
-        let figure = self.figure + i128::from(self.ones);
-        let share = figure.abs() / i128::from(by.threshold).max(1);
-        let most = clip.max(share.unsigned_abs());
-        // Everybody less what the largest have beyond the limit.
-        let (mut clipped, mut flattened) = (figure, figure);
-        let mut weighted = self.weighted + i128::from(self.ones_weight);
-        let mut squares = self.squares + u128::from(self.ones);
-        for (contribution, weight) in &self.top {
-            let within = limited(*contribution, clip);
-            clipped -= contribution - within;
-            weighted -= (contribution - within) * i128::from(*weight);
-            flattened -= contribution - limited(*contribution, most);
-            let beyond = square(contribution.unsigned_abs()) - square(within.unsigned_abs());
-            squares -= beyond;
-        }
-        // A limit of 0 is one that fewer than T reach: everybody with a row is among the largest.
-        if clip == 0 {
-            clipped -= i128::from(self.ones);
-            weighted -= i128::from(self.ones_weight);
-            squares -= u128::from(self.ones);
-        }
-        if most == 0 {
-            flattened -= i128::from(self.ones);
-        }
-        RawCell {
-            figure,
-            persons: self.persons + self.ones,
-            largest: nth(0),
-            second: nth(1),
-            clip,
-            clipped,
-            flattened,
-            weight: self.weight + self.ones_weight,
-            weighted,
-            squares,
-            people: self.people,
-            sketch: match (&self.sketch, by.decimals) {
-                (Some(sketch), _) => **sketch,
-                (None, None) => self.people,
-                (None, Some(_)) => Sketch::default(),
-            },
-            contributors: self.contributors + self.ones,
-            heavy: self.heavy(),
-        }
     }
 
     /// The limits to choose from, the smallest first, which most people reach. The first that too few reach is among
@@ -297,11 +344,11 @@ impl Gathered {
     }
 
     /// Bytes that it takes beside itself.
-    pub fn size(&self) -> usize {
+    fn size(&self) -> usize {
         let sketches = self.classes.iter().filter(|class| class.people.is_some()).count();
-        self.top.capacity() * size_of::<(i128, i16)>()
+        self.top.capacity() * size_of::<Large>()
             + self.classes.capacity() * size_of::<Class>()
-            + (sketches + usize::from(self.sketch.is_some())) * size_of::<Sketch>()
+            + sketches * size_of::<Sketch>()
     }
 }
 

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
@@ -147,8 +148,8 @@ pub struct RawMeasure {
     pub measure: Measure,
     /// The most that one row can contribute to a total, in its fixed point, where that is public.
     pub most: Option<u128>,
-    /// One per group, in the order of the keys.
-    pub cells: Vec<RawCell>,
+    /// One per group, in the order of the keys. Measures of the same contributions share them.
+    pub cells: Arc<Vec<RawCell>>,
 }
 
 /// Exact aggregates with evidence. Not `Clone`, not `Serialize`; `Debug` prints the shape only.
@@ -178,7 +179,7 @@ pub struct RawAggregates {
     pub(crate) profile: Profile,
     pub(crate) groups: Groups,
     /// Each whole group: what its people contribute is their rows.
-    pub(crate) people: Vec<RawCell>,
+    pub(crate) people: Arc<Vec<RawCell>>,
     pub(crate) rows_of: RowsOf,
     pub(crate) measures: Vec<RawMeasure>,
 }
@@ -214,10 +215,11 @@ impl RawAggregates {
         question: Question,
         profile: Profile,
         keys: RecordBatch,
-        (people, rows_of): (Vec<RawCell>, RowsOf),
+        (people, rows_of): (impl Into<Arc<Vec<RawCell>>>, RowsOf),
         measures: Vec<RawMeasure>,
         domain: Option<RecordBatch>,
     ) -> Result<Self, RawError> {
+        let people = people.into();
         if people.len() != keys.num_rows() {
             return Err(RawError::Shape("one number of people for each group"));
         }
@@ -228,7 +230,7 @@ impl RawAggregates {
             if matches!(measure.measure, Measure::Total { decimals } if decimals > MOST_DECIMALS) {
                 return Err(RawError::Shape("a total has at most 6 decimals"));
             }
-            for (cell, people) in measure.cells.iter().zip(&people) {
+            for (cell, people) in measure.cells.iter().zip(people.iter()) {
                 check_evidence(measure.measure, cell, people.persons)?;
             }
         }

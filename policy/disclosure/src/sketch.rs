@@ -21,12 +21,13 @@ pub(crate) const FEW: usize = 24;
 
 /// The people behind a figure with what each contributes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub struct Sketch {
+    /// How many people; more than [`FEW`]: many. First, beside what a cell holds before its sketch.
+    people: u8,
     /// Of many people their marks added up by bucket. Of a few bucket and mark of each, in order: sums follow from
     /// them. What is not filled is 0.
     words: [u16; BUCKETS],
-    /// How many people; more than [`FEW`]: many.
-    people: u8,
 }
 
 /// Stands for many people.

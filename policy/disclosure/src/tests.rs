@@ -103,7 +103,7 @@ pub(crate) fn raw(
         }
     }
     let of = |key: &Key| rows.iter().filter(|row| row.key == *key).cloned().collect::<Vec<Row>>();
-    let people = keys.iter().map(|key| cell(1, &of(key), profile)).collect();
+    let people: Vec<_> = keys.iter().map(|key| cell(1, &of(key), profile)).collect();
     let people = (people, RowsOf::Base);
     let measures = MEASURES
         .iter()
@@ -112,7 +112,7 @@ pub(crate) fn raw(
             name: (*name).to_owned(),
             measure: *measure,
             most: None,
-            cells: keys.iter().map(|key| cell(at, &of(key), profile)).collect(),
+            cells: Arc::new(keys.iter().map(|key| cell(at, &of(key), profile)).collect()),
         })
         .collect();
     let domain = domain.map(key_batch);

@@ -245,24 +245,20 @@ fn same_figures(rows: &Arc<dyn ExecutionPlan>, gather: &Gather, from: usize) -> 
 /// Figures and evidence of one cut.
 async fn raw(
     cut: &Cut,
-    Gathered { keys, mut cells }: Gathered,
+    Gathered { keys, cells }: Gathered,
     state: &SessionState,
     question: Question,
     profile: Profile,
 ) -> Result<RawAggregates> {
     let columns = cut.columns();
     let mut measures = Vec::new();
-    // Evidence is handed on where nobody reads it afterwards.
-    let last_use = |number: usize| cut.measures.iter().rposition(|(_, n)| *n == number);
-    let named = columns.measures.into_iter().zip(&cut.measures).enumerate();
-    for (at, ((name, measure), (_, number))) in named {
-        let Some(read) = cells.get_mut(*number) else {
+    for ((name, measure), (_, number)) in columns.measures.into_iter().zip(&cut.measures) {
+        let Some(read) = cells.get(*number) else {
             return internal_err!("a measure has evidence");
         };
         let cells = match measure {
-            Measure::Persons => read.iter().map(RawCell::of_people).collect(),
-            _ if *number > 0 && last_use(*number) == Some(at) => std::mem::take(read),
-            _ => read.clone(),
+            Measure::Persons => Arc::new(read.iter().map(RawCell::of_people).collect()),
+            Measure::Rows | Measure::Total { .. } => Arc::clone(read),
         };
         let most = cut.gather.figures.get(*number).and_then(Figure::most);
         measures.push(RawMeasure { name, measure, most, cells });

@@ -44,6 +44,9 @@ use pairs::{Pairs, Run};
 
 use crate::by_person::{Holds, in_person_order};
 
+/// In a batch of so many rows and fewer, numbers of 32 bits add up to less than 2^63.
+const MOST_SHORT: usize = 1 << 30;
+
 /// What one figure gathers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Figure {
@@ -67,8 +70,8 @@ pub(crate) struct Gather {
 pub(crate) struct Gathered {
     /// One row for each group: its keys, null where a set leaves one out, and the id of its set where there are sets.
     pub(crate) keys: RecordBatch,
-    /// For each figure one cell for each group.
-    pub(crate) cells: Vec<Vec<RawCell>>,
+    /// For each figure one cell for each group. Figures of the same contributions share them.
+    pub(crate) cells: Vec<Arc<Vec<RawCell>>>,
 }
 
 /// What is gathered from some of the columns of a plan.
@@ -394,9 +397,9 @@ impl Table {
                 to.extend(from.drain(..).map(|cell| cell.evidence(&figure.by, self.ordered)));
             }
         }
+        let mut cells: Vec<_> = cells.into_iter().map(Arc::new).collect();
         for (n, of) in same.into_iter().enumerate() {
-            if let Some(of) = of
-                && let Some(of) = cells.get(of).cloned()
+            if let Some(of) = of.and_then(|of| cells.get(of)).map(Arc::clone)
                 && let Some(own) = cells.get_mut(n)
             {
                 *own = of;
@@ -477,11 +480,16 @@ impl Into<'_> {
         match contributions.data_type() {
             DataType::Int64 => {
                 let column = contributions.as_primitive::<Int64Type>();
-                Ok(self.rows(cells, open, order, column, |n| i128::from(column.value(n))))
+                let values = column.values();
+                let largest = values.iter().fold(0, |most, value| value.unsigned_abs().max(most));
+                // Whatever of it is added up fits into 64 bits.
+                let short = largest <= u64::from(u32::MAX) && values.len() <= MOST_SHORT;
+                let short = short.then_some(values.as_ref());
+                Ok(self.rows(cells, open, order, column, (|n| i128::from(column.value(n)), short)))
             }
             DataType::Decimal128(_, _) => {
                 let column: &Decimal128Array = contributions.as_primitive::<Decimal128Type>();
-                Ok(self.rows(cells, open, order, column, |n| column.value(n)))
+                Ok(self.rows(cells, open, order, column, (|n| column.value(n), None)))
             }
             _ => internal_err!("a contribution is an Int64 or a Decimal128"),
         }
@@ -493,7 +501,7 @@ impl Into<'_> {
         open: &mut Open,
         order: Option<(&[Run], &Pairs)>,
         column: &impl Array,
-        value: impl Fn(usize) -> i128,
+        (value, short): (impl Fn(usize) -> i128, Option<&[i64]>),
     ) -> usize {
         let Figure { by, bounds } = self.figure;
         let nulls = NullBuffer::union(self.persons.nulls(), column.nulls());
@@ -513,15 +521,11 @@ impl Into<'_> {
             }
             return grown;
         };
-        let sums = match &nulls {
-            None => pairs.sums(contribution),
-            Some(_) => pairs.sums_of(there, contribution),
-        };
         let (Some(first), Some(last)) = (runs.first(), runs.len().checked_sub(1)) else { return 0 };
         // The first and the last person of a batch may have rows in others.
         grown += open.begin(&first.who, by, cells);
-        for ((n, group), sum) in pairs.list().iter().zip(sums) {
-            let (Some(sum), Some(run)) = (sum, runs.get(*n as usize)) else { continue };
+        let put = |((n, group), sum): (&(u32, u32), i128)| {
+            let Some(run) = runs.get(*n as usize) else { return };
             if *n == 0 {
                 open.add(*group, sum);
             } else if (*n as usize) < last {
@@ -529,6 +533,22 @@ impl Into<'_> {
             } else {
                 grown += open.begin(&run.who, by, cells);
                 open.add(*group, sum);
+            }
+        };
+        let list = pairs.list().iter();
+        match (&nulls, short.filter(|_| bounds.is_none())) {
+            (None, Some(short)) => {
+                let value = |row: usize| short.get(row).copied().unwrap_or(0);
+                let sums = pairs.sums(value, |a, b| a + b);
+                list.zip(sums.into_iter().map(i128::from)).for_each(put);
+            }
+            // A total that leaves 2^127 is refused at release anyway.
+            (None, None) => {
+                list.zip(pairs.sums(contribution, i128::saturating_add)).for_each(put);
+            }
+            (Some(_), _) => {
+                let sums = list.zip(pairs.sums_of(there, contribution));
+                sums.filter_map(|(pair, sum)| Some((pair, sum?))).for_each(put);
             }
         }
         // Whoever comes last is open even without a contribution, so that the one before is not taken for it.

@@ -240,8 +240,12 @@ impl House {
             fingerprint: Fingerprint(fingerprint),
             tables: 1,
         };
-        let measures =
-            vec![RawMeasure { name: "figure".to_owned(), measure, cells, most: Some(self.most) }];
+        let measures = vec![RawMeasure {
+            name: "figure".to_owned(),
+            measure,
+            cells: cells.into(),
+            most: Some(self.most),
+        }];
         let profile = self.profile.clone();
         #[expect(clippy::disallowed_methods, reason = "made-up people that no door knows")]
         let raw = RawAggregates::new(

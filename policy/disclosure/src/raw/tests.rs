@@ -13,7 +13,7 @@ fn count(persons: u64) -> RawCell {
 }
 
 fn measure(measure: Measure, cells: Vec<RawCell>) -> RawMeasure {
-    RawMeasure { name: "n".to_owned(), measure, most: None, cells }
+    RawMeasure { name: "n".to_owned(), measure, most: None, cells: cells.into() }
 }
 
 fn new(
@@ -26,7 +26,7 @@ fn new(
         question(1),
         profile(3, 5, "none", "suppressed"),
         keys,
-        (people.into_iter().map(count).collect(), RowsOf::Base),
+        (people.into_iter().map(count).collect::<Vec<_>>(), RowsOf::Base),
         measures,
         domain,
     )

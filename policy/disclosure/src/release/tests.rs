@@ -318,8 +318,12 @@ fn an_aggregate_without_groups_always_has_its_row() {
     .unwrap();
     for (persons, expected) in [(0, None), (9, None), (10, Some(10)), (1_234, Some(1_235))] {
         let cells = vec![RawCell { figure: persons.into(), persons, ..RawCell::default() }];
-        let measure =
-            RawMeasure { name: "n".to_owned(), measure: Measure::Persons, most: None, cells };
+        let measure = RawMeasure {
+            name: "n".to_owned(),
+            measure: Measure::Persons,
+            most: None,
+            cells: cells.into(),
+        };
         let raw = RawAggregates::new(
             question(1),
             sde.clone(),

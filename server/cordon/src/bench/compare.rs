@@ -18,6 +18,8 @@ pub(super) struct Asking {
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     asked: Vec<Asked>,
+    /// Peak memory of a process that answers nothing else.
+    alone_mb: Option<f64>,
     pub(super) problem: Option<String>,
 }
 
@@ -35,15 +37,17 @@ pub(super) struct Medians {
 pub(super) type Compared = BTreeMap<Engine, Runs>;
 
 /// Asks everything `repeat` times; one turn before warms up. In every turn each engine has forgotten what it was
-/// asked, and all engines answer a question before the next one comes.
+/// asked, and all engines answer a question before the next one comes. At last each question is asked once of a new
+/// process: what earlier questions left in memory is none of its own.
 pub(super) fn compare(
     what: &str,
     workers: &mut [Worker],
     questions: &[Asking],
     repeat: u32,
+    alone: impl Fn(Engine) -> anyhow::Result<Worker>,
 ) -> anyhow::Result<Vec<Compared>> {
     let mut all: Vec<Compared> = questions.iter().map(|_| Compared::new()).collect();
-    let length = u64::from(repeat + 1) * questions.len() as u64;
+    let length = u64::from(repeat + 2) * questions.len() as u64;
     let bar = Bar::new(what, length);
     let mut done = 0;
     for turn in 0..=repeat {
@@ -67,6 +71,18 @@ pub(super) fn compare(
             bar.known(done, length);
         }
     }
+    for (question, compared) in questions.iter().zip(&mut all) {
+        bar.message(&format!("{what} {} alone", question.name));
+        for (engine, runs) in compared.iter_mut().filter(|(_, runs)| runs.problem.is_none()) {
+            let mut worker = alone(*engine)?;
+            match worker.ask(&(question.text)(&question.sql, *engine))? {
+                Ok(asked) => runs.alone_mb = asked.cost.peak_rss_mb,
+                Err(problem) => runs.problem = Some(problem),
+            }
+        }
+        done += 1;
+        bar.known(done, length);
+    }
     Ok(all)
 }
 
@@ -75,11 +91,10 @@ impl Runs {
         let last = self.asked.last().filter(|_| self.problem.is_none())?;
         let of =
             |figure: fn(&Asked) -> f64| median(&self.asked.iter().map(figure).collect::<Vec<_>>());
-        let peaks: Vec<f64> = self.asked.iter().filter_map(|run| run.cost.peak_rss_mb).collect();
         Some(Medians {
             wall_s: of(|run| run.cost.wall_s)?,
             cpu_s: of(|run| run.cost.cpu_s)?,
-            peak_rss_mb: median(&peaks),
+            peak_rss_mb: self.alone_mb,
             groups: last.groups,
             sum: last.sum,
         })
@@ -139,5 +154,6 @@ pub(super) fn power(points: &[(f64, f64)]) -> Option<f64> {
 
 #[cfg(test)]
 pub(super) fn runs(asked: Vec<Asked>) -> Runs {
-    Runs { asked, problem: None }
+    let alone_mb = asked.last().and_then(|asked| asked.cost.peak_rss_mb);
+    Runs { asked, alone_mb, problem: None }
 }

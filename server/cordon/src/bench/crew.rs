@@ -34,7 +34,7 @@ pub(super) fn start(
 }
 
 impl Worker {
-    fn start(
+    pub(super) fn start(
         engine: Engine,
         ground: &Ground,
         threads: usize,

@@ -10,7 +10,7 @@ use cordon_plot::{Series, bars};
 use serde_json::{Value, json};
 
 use super::compare::{Asking, Compared, Medians, compare, disagreement, geometric, ratio};
-use super::crew;
+use super::crew::{self, Worker};
 use super::ground::{Ground, thousands};
 use super::pages;
 use super::questions::{Question, for_peers, with_people};
@@ -88,7 +88,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let threads = args.common.threads.get();
     let mut workers = crew::start(&engines, &ground, threads, &args.python)?;
     let repeat = args.common.repeat.get();
-    let compared = compare("asking", &mut workers, &asking(&questions), repeat)?;
+    let compared = compare("asking", &mut workers, &asking(&questions), repeat, |engine| {
+        Worker::start(engine, &ground, threads, &args.python)
+    })?;
     let about = format!(
         "{}; {}; {threads} threads each, median of {repeat} turns; {}",
         ground.told(),

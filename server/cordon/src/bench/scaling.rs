@@ -10,7 +10,7 @@ use cordon_plot::{Series, lines};
 use serde_json::{Value, json};
 
 use super::compare::{Asking, Medians, compare, power};
-use super::crew;
+use super::crew::{self, Worker};
 use super::ground::{Ground, thousands};
 use super::pages;
 use super::peers::Common;
@@ -78,7 +78,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         versions = pages::versions(&workers);
         let rows = ground.rows("hes.apc");
         let what = format!("{} rows:", thousands(rows));
-        let all = compare(&what, &mut workers, &asking(), repeat)?;
+        let all = compare(&what, &mut workers, &asking(), repeat, |engine| {
+            Worker::start(engine, &ground, threads, Path::new(""))
+        })?;
         for ((query, _), compared) in GROUPINGS.iter().zip(all) {
             for (engine, runs) in compared {
                 let (medians, problem) = (runs.medians(), runs.problem);

@@ -97,7 +97,14 @@ fn engines_answer_the_same_questions_over_the_same_files() {
     let questions: Vec<_> =
         for_peers(false).into_iter().filter(|q| names.contains(&&q.name[..2])).collect();
     let asking = peers::asking(&questions);
-    let compared = compare::compare("asking", &mut workers, &asking, 1).unwrap();
+    let compared = compare::compare("asking", &mut workers, &asking, 1, |engine| match engine {
+        Engine::Cordon | Engine::DataFusion => {
+            let mut alone = worker(engine);
+            alone.open(&ground, 2).map(|()| alone)
+        }
+        _ => Worker::start(engine, &ground, 2, Path::new("python3")),
+    })
+    .unwrap();
     for compared in &compared {
         for engine in &engines {
             let runs = &compared[engine];

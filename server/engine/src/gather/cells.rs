@@ -9,7 +9,7 @@ const FEW: usize = 16;
 
 /// So many people wait for each group: those of one group go to it together, since not all of many groups are at hand in a
 /// processor's cache.
-const WAITING_EACH: usize = 8;
+const WAITING_EACH: usize = 4;
 
 /// With how many groups people begin to wait. A little is won or lost there, and at a fixed number the time taken would tell
 /// whether there is one group more; so it is drawn anew for each table.
@@ -19,21 +19,25 @@ fn many_groups() -> usize {
 }
 
 /// A list that is not in order is merged when it has so many entries, and whenever it has doubled since.
-const UNMERGED: usize = 1024;
+const UNMERGED: u32 = 1024;
 
 /// Evidence of one figure of one group.
 #[derive(Clone)]
 pub(super) struct Cell {
-    /// All people, while they are few or come in no order.
+    /// People as sums.
+    gathered: Gathered,
+    /// Where rows come in order: people with more than one row, or something to add up, while they are few. Else all
+    /// people.
     parts: Vec<Part>,
-    /// All people, once there are many.
-    gathered: Option<Box<Gathered>>,
-    merge_at: usize,
+    merge_at: u32,
+    /// There were enough people to keep them as sums from now on.
+    summed: bool,
 }
 
 impl Default for Cell {
     fn default() -> Self {
-        Self { parts: Vec::new(), gathered: None, merge_at: UNMERGED }
+        let (gathered, parts) = (Gathered::default(), Vec::new());
+        Self { gathered, parts, merge_at: UNMERGED, summed: false }
     }
 }
 
@@ -43,8 +47,9 @@ pub(super) struct Open {
     contributions: Vec<(u32, i128)>,
     /// Where among them a group stands, if it does.
     places: Vec<u32>,
-    /// People whose rows are complete, each with a group and a contribution to it.
-    waiting: Vec<(u32, Who, i128)>,
+    waiting: Vec<Waiting>,
+    /// The same by group; kept, so that it need not be made anew.
+    sorted: Vec<Waiting>,
     many_groups: usize,
 }
 
@@ -55,9 +60,18 @@ impl Default for Open {
             contributions: Vec::new(),
             places: Vec::new(),
             waiting: Vec::new(),
+            sorted: Vec::new(),
             many_groups: many_groups(),
         }
     }
+}
+
+/// A person whose rows are complete, with a group and a contribution to it. As small as can be: many wait.
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    person: i64,
+    contribution: i64,
+    group: u32,
 }
 
 /// A person, hashed once.
@@ -120,7 +134,12 @@ impl Open {
                 .get_mut(group as usize)
                 .map_or(0, |cell| cell.whole(by, &who, contribution));
         }
-        self.waiting.push((group, who, contribution));
+        // The very largest need not wait.
+        let Ok(contribution) = i64::try_from(contribution) else {
+            let cell = cells.get_mut(group as usize);
+            return cell.map_or(0, |cell| cell.whole(by, &who, contribution));
+        };
+        self.waiting.push(Waiting { person: who.person, contribution, group });
         let enough = cells.len() * WAITING_EACH;
         if self.waiting.len() < enough { 0 } else { self.settle(by, cells) }
     }
@@ -128,8 +147,8 @@ impl Open {
     /// Those who wait go to their groups, one group after another.
     pub(super) fn settle(&mut self, by: &Gathering, cells: &mut [Cell]) -> usize {
         let mut next = vec![0_u32; cells.len() + 1];
-        for (group, ..) in &self.waiting {
-            if let Some(many) = next.get_mut(*group as usize + 1) {
+        for waiting in &self.waiting {
+            if let Some(many) = next.get_mut(waiting.group as usize + 1) {
                 *many += 1;
             }
         }
@@ -138,30 +157,31 @@ impl Open {
             before += *place;
             *place = before;
         }
-        let mut order = vec![0_u32; self.waiting.len()];
-        for (n, (group, ..)) in (0_u32..).zip(&self.waiting) {
-            let Some(place) = next.get_mut(*group as usize) else { continue };
-            if let Some(entry) = order.get_mut(*place as usize) {
-                *entry = n;
+        // Each to its place, so that they are read one after another.
+        self.sorted.clear();
+        self.sorted.resize(self.waiting.len(), Waiting::default());
+        for waiting in &self.waiting {
+            let Some(place) = next.get_mut(waiting.group as usize) else { continue };
+            if let Some(entry) = self.sorted.get_mut(*place as usize) {
+                *entry = *waiting;
             }
             *place += 1;
         }
+        self.waiting.clear();
         let mut grown = 0;
-        for n in order {
-            if let Some((group, who, contribution)) = self.waiting.get(n as usize)
-                && let Some(cell) = cells.get_mut(*group as usize)
-            {
-                grown += cell.whole(by, who, *contribution);
+        for Waiting { person, contribution, group } in &self.sorted {
+            if let Some(cell) = cells.get_mut(*group as usize) {
+                let who = Who { person: *person, hashed: by.key.person(*person) };
+                grown += cell.whole(by, &who, i128::from(*contribution));
             }
         }
-        self.waiting.clear();
         grown
     }
 
     pub(super) fn size(&self) -> usize {
         self.places.capacity() * size_of::<u32>()
             + self.contributions.capacity() * size_of::<(u32, i128)>()
-            + self.waiting.capacity() * size_of::<(u32, Who, i128)>()
+            + (self.waiting.capacity() + self.sorted.capacity()) * size_of::<Waiting>()
     }
 }
 
@@ -169,14 +189,13 @@ impl Cell {
     /// A person with everything it contributes; gives the bytes that the cell grew by.
     #[inline]
     fn whole(&mut self, by: &Gathering, who: &Who, contribution: i128) -> usize {
-        if let Some(gathered) = &mut self.gathered {
-            gathered.add(by, &who.hashed, contribution);
-            return 0;
+        if self.summed || by.is_one(contribution) {
+            return self.gathered.add(by, &who.hashed, contribution);
         }
         let before = self.parts.capacity();
         self.parts.push(Part { person: who.person, contribution });
         if self.parts.len() >= FEW {
-            return self.gather(by);
+            return self.sum(by);
         }
         (self.parts.capacity() - before) * size_of::<Part>()
     }
@@ -190,21 +209,20 @@ impl Cell {
         }
         let before = self.parts.capacity();
         self.parts.push(Part { person, contribution });
-        if self.parts.len() >= self.merge_at {
+        if self.parts.len() >= self.merge_at as usize {
             self.sort_and_merge();
-            self.merge_at = UNMERGED.max(self.parts.len() * 2);
+            self.merge_at = UNMERGED.max(u32::try_from(self.parts.len() * 2).unwrap_or(u32::MAX));
         }
         (self.parts.capacity() - before) * size_of::<Part>()
     }
 
-    /// From a list to sums; gives the bytes that the cell grew by.
-    fn gather(&mut self, by: &Gathering) -> usize {
-        let fresh = self.gathered.is_none();
-        let gathered = self.gathered.get_or_insert_default();
-        for part in std::mem::take(&mut self.parts) {
-            gathered.add(by, &by.key.person(part.person), part.contribution);
-        }
-        if fresh { size_of::<Gathered>() + gathered.size() } else { 0 }
+    /// From a list to sums, from now on; gives the bytes that the cell grew by.
+    fn sum(&mut self, by: &Gathering) -> usize {
+        self.summed = true;
+        let parts = std::mem::take(&mut self.parts).into_iter();
+        parts
+            .map(|part| self.gathered.add(by, &by.key.person(part.person), part.contribution))
+            .sum()
     }
 
     fn sort_and_merge(&mut self) {
@@ -220,25 +238,13 @@ impl Cell {
 
     /// With the same cell of another partition. Where rows come in order, nobody is in both.
     pub(super) fn merge(&mut self, by: &Gathering, ordered: bool, mut other: Self) {
-        if ordered
-            && (self.gathered.is_some()
-                || other.gathered.is_some()
-                || self.parts.len() + other.parts.len() >= FEW)
-        {
-            if self.gathered.is_none() {
-                std::mem::swap(self, &mut other);
-            }
-            self.gather(by);
-            if let Some(ours) = &mut self.gathered {
-                if let Some(theirs) = &other.gathered {
-                    ours.merge(by, theirs);
-                }
-                for part in other.parts {
-                    ours.add(by, &by.key.person(part.person), part.contribution);
-                }
-            }
-        } else {
-            self.parts.append(&mut other.parts);
+        if !ordered {
+            return self.parts.append(&mut other.parts);
+        }
+        self.gathered.merge(by, &other.gathered);
+        self.parts.append(&mut other.parts);
+        if self.summed || other.summed || self.parts.len() >= FEW {
+            self.sum(by);
         }
     }
 
@@ -252,9 +258,7 @@ impl Cell {
         if !ordered {
             self.sort_and_merge();
         }
-        match self.gathered {
-            Some(gathered) => gathered.evidence(by),
-            None => RawCell::of_parts(&self.parts, by),
-        }
+        self.sum(by);
+        self.gathered.evidence(by)
     }
 }

@@ -51,15 +51,18 @@ impl Pairs {
     }
 
     /// What the rows of each pair add up to.
-    pub(super) fn sums(&self, contribution: impl Fn(usize) -> i128) -> Vec<Option<i128>> {
-        let mut sums = vec![0_i128; self.list.len()];
+    pub(super) fn sums<Sum: Copy + Default>(
+        &self,
+        contribution: impl Fn(usize) -> Sum,
+        add: impl Fn(Sum, Sum) -> Sum,
+    ) -> Vec<Sum> {
+        let mut sums = vec![Sum::default(); self.list.len()];
         for (row, pair) in self.of_row.iter().enumerate() {
             if let Some(sum) = sums.get_mut(*pair as usize) {
-                // A total that leaves 2^127 is refused at release anyway.
-                *sum = sum.saturating_add(contribution(row));
+                *sum = add(*sum, contribution(row));
             }
         }
-        sums.into_iter().map(Some).collect()
+        sums
     }
 
     /// The same of those rows that are there; none where no row of a pair is.

@@ -214,7 +214,7 @@ fn a_table_without_keys_has_one_row_also_of_nobody() {
     let table = Table::new(&what, true, &key_schema(&rows.schema(), &what), &[None; 4]);
     let gathered = table.finish().unwrap();
     assert_eq!(gathered.keys.num_rows(), 1);
-    assert_eq!(gathered.cells[0], [RawCell::default()]);
+    assert_eq!(*gathered.cells[0], [RawCell::default()]);
 }
 
 /// The control: were a plan wrong about its order, no answer would come of it.

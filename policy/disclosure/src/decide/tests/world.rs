@@ -138,7 +138,7 @@ impl Table {
             name: format!("{}{at}", self.wording),
             measure: what.measure(),
             most: None,
-            cells: cells(*what),
+            cells: cells(*what).into(),
         };
         let mut question = question(0);
         let mut fingerprint = [0; 32];
