@@ -96,6 +96,8 @@ impl Protected {
             threads,
             concurrency: threads * 2,
             spill_dir: folder.path().join("spill"),
+            // The other engines have no limit.
+            memory_bytes: 8 << 30,
             // Many clients on few processors wait long, and are to be measured too.
             deadline: Duration::from_secs(3600),
             ..EngineSettings::default()

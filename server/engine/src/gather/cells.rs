@@ -4,8 +4,8 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use cordon_disclosure::{Gathered, Gathering, HashedPerson, Part, RawCell};
 
-/// Fewer people are kept as they are; so many only as sums.
-const FEW: usize = 16;
+/// So many people of a cell are kept as they are, which takes less memory than sums; more only as sums.
+const FEW: usize = 4;
 
 /// So many people wait for each group: those of one group go to it together, since not all of many groups are at hand in a
 /// processor's cache.
@@ -192,11 +192,11 @@ impl Cell {
         if self.summed || by.is_one(contribution) {
             return self.gathered.add(by, &who.hashed, contribution);
         }
+        if self.parts.len() >= FEW {
+            return self.sum(by) + self.gathered.add(by, &who.hashed, contribution);
+        }
         let before = self.parts.capacity();
         self.parts.push(Part { person: who.person, contribution });
-        if self.parts.len() >= FEW {
-            return self.sum(by);
-        }
         (self.parts.capacity() - before) * size_of::<Part>()
     }
 
@@ -243,7 +243,7 @@ impl Cell {
         }
         self.gathered.merge(by, &other.gathered);
         self.parts.append(&mut other.parts);
-        if self.summed || other.summed || self.parts.len() >= FEW {
+        if self.summed || other.summed || self.parts.len() > FEW {
             self.sum(by);
         }
     }
