@@ -1,7 +1,7 @@
 //! Rows go to their buckets; what does not fit into memory goes to one spill file per bucket.
 //!
 //! Spill files lie inside the store, hold digests and no pseudonyms, and are gone when the load is. They are compressed:
-//! 100 million episodes are 60 GB otherwise.
+//! 100 million episodes are more than 60 GB otherwise.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
