@@ -63,7 +63,7 @@ pub(super) struct Common {
     /// Threads of each engine
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN))]
     pub(super) threads: NonZeroUsize,
-    /// How many times each query is asked of each engine, beside one time to warm up
+    /// How many times each query is asked of each engine, beside one time to warm up and one alone for its memory
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN))]
     pub(super) repeat: NonZeroU32,
     /// Folder that holds the made-up people, or will hold them [default: a scratch folder]
