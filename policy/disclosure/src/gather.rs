@@ -64,44 +64,98 @@ pub struct Gathered {
 /// The people who contribute anything else.
 #[derive(Clone, Debug, Default)]
 struct Others {
-    persons: u64,
     people: Sketch,
-    figure: i128,
-    weight: i64,
-    weighted: i128,
-    squares: u128,
     /// Who contributes something to a total, or how many rows to a count.
     sketch: Sketch,
     contributors: u64,
-    /// The T largest, in no order; the place and the size of the least of them.
+    /// Those who are in no class: all of a count, those with nothing of a total.
+    sums: Sums,
+    /// The T largest, the largest first.
     top: Vec<Large>,
-    least: (usize, u128),
+    /// The size of the least of them, once they are T: most people need not be compared with the others.
+    least: Option<u128>,
     /// By limit, the smallest first; of totals only.
     classes: Vec<Class>,
+    /// By step, where its class stands, plus one.
+    places: [u8; STEPS],
+}
+
+/// What people add up to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    persons: u64,
+    weight: i64,
+    figure: i128,
+    weighted: i128,
+    squares: u128,
+}
+
+impl Sums {
+    #[inline]
+    fn add(&mut self, person: &HashedPerson, contribution: i128) {
+        self.persons += 1;
+        self.weight += i64::from(person.weight);
+        match i32::try_from(contribution) {
+            // Nearly always: one multiplication of the processor each.
+            Ok(contribution) => {
+                let wide = i64::from(contribution);
+                self.figure += i128::from(wide);
+                self.weighted += i128::from(wide * i64::from(person.weight));
+                self.squares += u128::from((wide * wide).cast_unsigned());
+            }
+            Err(_) => {
+                self.figure += contribution;
+                self.weighted += contribution * i128::from(person.weight);
+                self.squares += square(contribution.unsigned_abs());
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.persons += other.persons;
+        self.weight += other.weight;
+        self.figure += other.figure;
+        self.weighted += other.weighted;
+        self.squares += other.squares;
+    }
 }
 
 /// One of the largest contributions with its person's weight, without gaps between them: every group keeps T.
 #[derive(Clone, Copy, Debug)]
 struct Large {
-    contribution: [u8; 16],
+    /// The size, which is less than 2^95 ([`MOST`]); the highest bit is set below 0.
+    low: [u8; 8],
+    high: [u8; 4],
     weight: [u8; 2],
 }
 
+const BELOW_0: u32 = 1 << 31;
+
 impl Large {
+    #[inline]
     fn new(contribution: i128, weight: i16) -> Self {
-        Self { contribution: contribution.to_ne_bytes(), weight: weight.to_ne_bytes() }
+        let size = contribution.unsigned_abs();
+        let sign = if contribution < 0 { BELOW_0 } else { 0 };
+        Self {
+            low: (size as u64).to_ne_bytes(),
+            high: ((size >> 64) as u32 | sign).to_ne_bytes(),
+            weight: weight.to_ne_bytes(),
+        }
     }
 
     fn contribution(&self) -> i128 {
-        i128::from_ne_bytes(self.contribution)
+        let size = self.size().cast_signed();
+        if u32::from_ne_bytes(self.high) & BELOW_0 == 0 { size } else { -size }
     }
 
     fn weight(&self) -> i16 {
         i16::from_ne_bytes(self.weight)
     }
 
+    #[inline]
     fn size(&self) -> u128 {
-        self.contribution().unsigned_abs()
+        let high = u32::from_ne_bytes(self.high) & !BELOW_0;
+        u128::from(high) << 64 | u128::from(u64::from_ne_bytes(self.low))
     }
 }
 
@@ -109,13 +163,9 @@ impl Large {
 #[derive(Clone, Debug)]
 struct Class {
     limit: u128,
-    persons: u64,
-    weight: i64,
+    sums: Sums,
     /// None where enough people are above.
     people: Option<Box<Sketch>>,
-    sum: i128,
-    weighted: i128,
-    squares: u128,
     /// Those above 0 less those below, and the same of their weights: what they add once all are limited to less.
     signs: i64,
     signed_weight: i64,
@@ -161,13 +211,14 @@ impl Gathered {
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         let nth = |n: usize| sizes.get(n).copied().unwrap_or(0);
         let clip = threshold.checked_sub(1).map_or(0, nth);
-        let figure = others.figure + i128::from(self.ones);
+        let sums = others.sums();
+        let figure = sums.figure + i128::from(self.ones);
         let share = figure.abs() / i128::from(by.threshold).max(1);
         let most = clip.max(share.unsigned_abs());
         // Everybody less what the largest have beyond the limit.
         let (mut clipped, mut flattened) = (figure, figure);
-        let mut weighted = others.weighted + i128::from(self.ones_weight);
-        let mut squares = others.squares + u128::from(self.ones);
+        let mut weighted = sums.weighted + i128::from(self.ones_weight);
+        let mut squares = sums.squares + u128::from(self.ones);
         for large in &others.top {
             let contribution = large.contribution();
             let within = limited(contribution, clip);
@@ -191,13 +242,13 @@ impl Gathered {
         sketch.merge(&others.sketch);
         RawCell {
             figure,
-            persons: others.persons + self.ones,
+            persons: sums.persons + self.ones,
             largest: nth(0),
             second: nth(1),
             clip,
             clipped,
             flattened,
-            weight: others.weight + self.ones_weight,
+            weight: sums.weight + self.ones_weight,
             weighted,
             squares,
             people,
@@ -216,83 +267,95 @@ impl Gathered {
 impl Others {
     fn add(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) {
         let contribution = contribution.clamp(-MOST, MOST);
-        self.persons += 1;
-        self.figure += contribution;
-        self.weight += i64::from(person.weight);
-        self.weighted += times(contribution, person.weight);
-        self.squares += square(contribution.unsigned_abs());
         self.keep_large(by, contribution, person.weight);
+        self.people.add(&by.key, person, 1);
+        let decimals = by.decimals.filter(|_| contribution != 0);
         if by.decimals.is_none() || contribution != 0 {
             self.contributors += 1;
-            let contribution = contribution.saturating_mul(common(by.decimals));
-            self.sketch.add(&by.key, person, contribution);
+            self.sketch.add(&by.key, person, in_common(contribution, by.decimals));
         }
-        self.people.add(&by.key, person, 1);
-        if let Some(decimals) = by.decimals.filter(|_| contribution != 0) {
-            let at = self.class(limit_of(contribution.unsigned_abs(), decimals));
-            if let Some(class) = self.classes.get_mut(at) {
-                class.add(by, person, contribution);
-                if class.persons == MANY + 1 {
-                    self.forget_below(at);
-                }
+        let Some(decimals) = decimals else { return self.sums.add(person, contribution) };
+        let at = self.class(contribution.unsigned_abs(), decimals);
+        if let Some(class) = self.classes.get_mut(at) {
+            class.add(by, person, contribution);
+            if class.sums.persons == MANY + 1 {
+                self.forget_below(at);
             }
         }
     }
 
     fn merge(&mut self, by: &Gathering, other: &Self) {
-        self.persons += other.persons;
         self.people.merge(&other.people);
-        self.figure += other.figure;
-        self.weight += other.weight;
-        self.weighted += other.weighted;
-        self.squares += other.squares;
         self.sketch.merge(&other.sketch);
         self.contributors += other.contributors;
+        self.sums.merge(&other.sums);
         for large in &other.top {
             self.keep_large(by, large.contribution(), large.weight());
         }
         for theirs in &other.classes {
-            let at = self.class(theirs.limit);
+            let at = self.class_of(theirs.limit);
             if let Some(class) = self.classes.get_mut(at) {
                 class.merge(theirs);
-                if class.persons > MANY {
+                if class.sums.persons > MANY {
                     self.forget_below(at);
                 }
             }
         }
+        // Whatever stood anywhere may stand elsewhere now.
+        self.places = [0; STEPS];
+    }
+
+    /// Everybody, in whatever class.
+    fn sums(&self) -> Sums {
+        let mut sums = self.sums;
+        self.classes.iter().for_each(|class| sums.merge(&class.sums));
+        sums
     }
 
     /// Keeps a contribution if it is among the T largest. Which of several equal ones does not matter: only the larger
     /// are ever cut down.
     fn keep_large(&mut self, by: &Gathering, contribution: i128, weight: i16) {
         let size = contribution.unsigned_abs();
-        let (place, least) = self.least;
-        if (self.top.len() as u64) < by.threshold {
-            if self.top.capacity() == 0 {
-                self.top
-                    .reserve_exact(usize::try_from(by.threshold).unwrap_or(0).min(MOST_AT_ONCE));
-            }
-            self.top.push(Large::new(contribution, weight));
-            if (self.top.len() as u64) < by.threshold {
-                return;
-            }
-        } else if size > least
-            && let Some(smallest) = self.top.get_mut(place)
-        {
-            *smallest = Large::new(contribution, weight);
-        } else {
+        if self.least.is_some_and(|least| size <= least) {
             return;
         }
-        let sizes = self.top.iter().map(Large::size).enumerate();
-        self.least = sizes.min_by_key(|(_, size)| *size).unwrap_or_default();
+        if self.top.capacity() == 0 {
+            let room = usize::try_from(by.threshold).unwrap_or(MOST_AT_ONCE).min(MOST_AT_ONCE);
+            self.top.reserve_exact(room);
+        }
+        if self.least.is_some() {
+            self.top.pop();
+        }
+        let last_larger = self.top.iter().rposition(|large| large.size() >= size);
+        self.top.insert(last_larger.map_or(0, |n| n + 1), Large::new(contribution, weight));
+        if self.top.len() as u64 >= by.threshold {
+            self.least = self.top.last().map(Large::size);
+        }
+    }
+
+    /// The place of the class of a contribution.
+    #[inline]
+    fn class(&mut self, contribution: u128, decimals: u8) -> usize {
+        let step = step(contribution, decimals);
+        if let Some(place @ 1..) = step.and_then(|step| self.places.get(step)) {
+            return usize::from(*place) - 1;
+        }
+        let (before, at) = (self.classes.len(), self.class_of(limit_of(contribution, decimals)));
+        if self.classes.len() > before {
+            self.places = [0; STEPS];
+        }
+        if let Some(place) = step.and_then(|step| self.places.get_mut(step)) {
+            *place = u8::try_from(at + 1).unwrap_or(0);
+        }
+        at
     }
 
     /// The place of a limit's class.
-    fn class(&mut self, limit: u128) -> usize {
+    fn class_of(&mut self, limit: u128) -> usize {
         match self.classes.binary_search_by_key(&limit, |class| class.limit) {
             Ok(at) => at,
             Err(at) => {
-                let enough = self.classes.iter().skip(at).any(|above| above.persons > MANY);
+                let enough = self.classes.iter().skip(at).any(|above| above.sums.persons > MANY);
                 self.classes.insert(at, Class::new(limit, !enough));
                 at
             }
@@ -312,27 +375,27 @@ impl Others {
         // Of everybody within a limit: all but those who are above.
         let mut within = Heavy::default();
         for class in &self.classes {
-            within.limited += class.sum;
-            within.weighted += class.weighted;
-            within.squares += class.squares;
+            within.limited += class.sums.figure;
+            within.weighted += class.sums.weighted;
+            within.squares += class.sums.squares;
         }
         for class in self.classes.iter().rev() {
             let Some(people) = &class.people else { break };
-            above.persons += class.persons;
-            above.weight += class.weight;
+            above.persons += class.sums.persons;
+            above.weight += class.sums.weight;
             above.people.merge(people);
             let limit = i128::try_from(class.limit).unwrap_or(i128::MAX);
             made.push(Heavy {
                 limit: class.limit,
                 limited: limit * i128::from(signs) + within.limited,
                 weighted: limit * i128::from(signed_weight) + within.weighted,
-                squares: square(class.limit) * u128::from(above.persons - class.persons)
+                squares: square(class.limit) * u128::from(above.persons - class.sums.persons)
                     + within.squares,
                 ..above.clone()
             });
-            within.limited -= class.sum;
-            within.weighted -= class.weighted;
-            within.squares -= class.squares;
+            within.limited -= class.sums.figure;
+            within.weighted -= class.sums.weighted;
+            within.squares -= class.sums.squares;
             signs += class.signs;
             signed_weight += class.signed_weight;
             if above.persons > MANY {
@@ -354,36 +417,23 @@ impl Others {
 
 impl Class {
     fn new(limit: u128, with_people: bool) -> Self {
-        Self {
-            limit,
-            persons: 0,
-            weight: 0,
-            people: with_people.then(Box::default),
-            sum: 0,
-            weighted: 0,
-            squares: 0,
-            signs: 0,
-            signed_weight: 0,
-        }
+        let people = with_people.then(Box::default);
+        Self { limit, sums: Sums::default(), people, signs: 0, signed_weight: 0 }
     }
 
+    #[inline]
     fn add(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) {
-        let (weight, positive) = (i64::from(person.weight), contribution > 0);
-        self.persons += 1;
-        self.weight += weight;
+        let (weight, sign) = (i64::from(person.weight), if contribution > 0 { 1 } else { -1 });
+        self.sums.add(person, contribution);
         if let Some(people) = &mut self.people {
             people.add(&by.key, person, 1);
         }
-        self.sum += contribution;
-        self.weighted += times(contribution, person.weight);
-        self.squares += square(contribution.unsigned_abs());
-        self.signs += if positive { 1 } else { -1 };
-        self.signed_weight += if positive { weight } else { -weight };
+        self.signs += sign;
+        self.signed_weight += sign * weight;
     }
 
     fn merge(&mut self, other: &Self) {
-        self.persons += other.persons;
-        self.weight += other.weight;
+        self.sums.merge(&other.sums);
         self.people = match (self.people.take(), &other.people) {
             (Some(mut ours), Some(theirs)) => {
                 ours.merge(theirs);
@@ -391,9 +441,6 @@ impl Class {
             }
             _ => None,
         };
-        self.sum += other.sum;
-        self.weighted += other.weighted;
-        self.squares += other.squares;
         self.signs += other.signs;
         self.signed_weight += other.signed_weight;
     }
@@ -415,18 +462,7 @@ impl RawCell {
 const MOST_SQUARED: u128 = 1 << 50;
 
 fn square(size: u128) -> u128 {
-    match u32::try_from(size) {
-        // Nearly always: one multiplication of the processor.
-        Ok(size) => u128::from(u64::from(size) * u64::from(size)),
-        Err(_) => size.min(MOST_SQUARED).pow(2),
-    }
-}
-
-fn times(contribution: i128, weight: i16) -> i128 {
-    match i32::try_from(contribution) {
-        Ok(contribution) => i128::from(i64::from(contribution) * i64::from(weight)),
-        Err(_) => contribution * i128::from(weight),
-    }
+    size.min(MOST_SQUARED).pow(2)
 }
 
 fn limited(contribution: i128, limit: u128) -> i128 {
@@ -436,9 +472,38 @@ fn limited(contribution: i128, limit: u128) -> i128 {
 
 /// What makes contributions of any number of decimals comparable: the same amount is the same contribution,
 /// whatever type of number it came in.
-fn common(decimals: Option<u8>) -> i128 {
+fn in_common(contribution: i128, decimals: Option<u8>) -> i128 {
     let missing = decimals.map_or(0, |own| MOST_DECIMALS.saturating_sub(own));
-    10_i128.saturating_pow(missing.into())
+    let Some(factor) = POWERS_OF_TEN.get(usize::from(missing)) else { return contribution };
+    match i64::try_from(contribution) {
+        Ok(contribution) => i128::from(contribution) * i128::from(*factor),
+        Err(_) => contribution.saturating_mul(i128::from(*factor)),
+    }
+}
+
+const POWERS_OF_TEN: [i64; MOST_DECIMALS as usize + 1] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+
+/// So many classes are found without a search.
+const STEPS: usize = 32;
+
+/// Which of the limits from 2^-7 units on a contribution does not exceed ([`limit_of`]); none of smaller ones, and of more
+/// decimals than contributions have.
+#[inline]
+fn step(contribution: u128, decimals: u8) -> Option<usize> {
+    let unit = u64::try_from(*POWERS_OF_TEN.get(usize::from(decimals))?).ok()?;
+    let contribution = u64::try_from(contribution).ok()?;
+    let (mut limit, mut step) = (unit, 8);
+    if contribution > unit {
+        // At most one too few.
+        let doubled = (contribution - 1).ilog2() - unit.ilog2();
+        (limit, step) = (unit << doubled, 8 + doubled as usize);
+        return Some(if limit < contribution { step + 1 } else { step });
+    }
+    while step > 0 && limit >> 1 >= contribution.max(1) {
+        (limit, step) = (limit >> 1, step - 1);
+    }
+    (step > 0).then_some(step)
 }
 
 /// The least power of two, in whole units, that a contribution does not exceed; both in fixed point (the part

@@ -22,7 +22,6 @@ use arrow_array::{
     Array, ArrayRef, Decimal128Array, Int64Array, RecordBatch, RecordBatchOptions, UInt64Array,
     new_null_array,
 };
-use arrow_buffer::NullBuffer;
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
@@ -40,7 +39,7 @@ use tokio::task::JoinSet;
 use cells::{Cell, Open, Who};
 use codes::Coder;
 use groups::Grouper;
-use pairs::{Pairs, Run};
+use pairs::{Pairs, Persons};
 
 use crate::by_person::{Holds, in_person_order};
 
@@ -183,6 +182,8 @@ struct Table {
     sets: Vec<Set>,
     /// See [`Wanted::same`]. Such a figure has no cells of its own.
     same: Vec<Option<usize>>,
+    /// Of the last batch, and who came last.
+    people: Persons,
     last: i64,
     rows: u64,
     bytes: usize,
@@ -196,8 +197,8 @@ struct Set {
     cells: Vec<Vec<Cell>>,
     /// By figure.
     open: Vec<Open>,
-    /// See [`Pairs::of`].
-    places: Vec<u32>,
+    /// Of the last batch; kept, so that its memory need not be asked for anew.
+    pairs: Pairs,
 }
 
 impl Table {
@@ -208,7 +209,7 @@ impl Table {
             keys,
             cells: what.figures.iter().map(|_| Vec::new()).collect(),
             open: what.figures.iter().map(|_| Open::default()).collect(),
-            places: Vec::new(),
+            pairs: Pairs::default(),
         });
         let keys = schema.fields().iter().take(what.keys);
         Self {
@@ -218,6 +219,7 @@ impl Table {
             what: Arc::clone(what),
             ordered,
             schema: SchemaRef::clone(schema),
+            people: Persons::default(),
             last: i64::MIN,
             rows: 0,
             bytes: 0,
@@ -239,15 +241,19 @@ impl Table {
         else {
             return internal_err!("a person is an Int64");
         };
-        let runs = if self.ordered { self.runs(persons)? } else { Vec::new() };
+        if let Some(figure) = self.what.figures.first().filter(|_| self.ordered) {
+            self.people.read(persons, &mut self.last, &figure.by.key)?;
+        }
         let mut codes = Vec::with_capacity(self.coders.len());
         for (coder, array) in self.coders.iter_mut().zip(batch.columns()) {
             codes.push(coder.codes(array)?);
         }
         for set in &mut self.sets {
-            let groups = set.grouper.groups(&set.keys, &codes, rows);
+            let groups = set.grouper.groups(&set.keys, &codes, &largest(&self.coders), rows);
             let number = set.grouper.len();
-            let pairs = Pairs::of(&runs, &groups, &mut set.places, number);
+            if self.ordered {
+                set.pairs.read(&self.people, &groups, number);
+            }
             let cells = set.cells.iter_mut().zip(&mut set.open);
             for (n, (figure, (cells, open))) in self.what.figures.iter().zip(cells).enumerate() {
                 if self.same.get(n).is_some_and(Option::is_some) {
@@ -257,38 +263,12 @@ impl Table {
                     return internal_err!("a figure has a contribution");
                 };
                 cells.resize_with(number, Cell::default);
-                let order = self.ordered.then_some((runs.as_slice(), &pairs));
+                let order = self.ordered.then_some((self.people.who.as_slice(), &set.pairs));
                 let into = Into { figure, persons, groups: &groups };
                 self.bytes += into.fill(cells, open, order, contributions)?;
             }
         }
         Ok(())
-    }
-
-    /// Whose rows a batch holds, and up to which row. That they are in order the plan proved; were it wrong, people
-    /// would be counted twice.
-    fn runs(&mut self, persons: &Int64Array) -> Result<Vec<Run>> {
-        let Some(key) = self.what.figures.first().map(|figure| figure.by.key) else {
-            return Ok(Vec::new());
-        };
-        let mut runs: Vec<Run> = Vec::with_capacity(persons.len() / 2);
-        let nulls = persons.nulls().filter(|nulls| nulls.null_count() > 0);
-        let mut open: Option<i64> = None;
-        for (row, person) in persons.values().iter().enumerate() {
-            if open == Some(*person) || nulls.is_some_and(|nulls| nulls.is_null(row)) {
-                continue;
-            }
-            if *person < self.last {
-                return internal_err!("persons out of order");
-            }
-            (self.last, open) = (*person, Some(*person));
-            if let Some(before) = runs.last_mut() {
-                before.end = row;
-            }
-            let who = Who { person: *person, hashed: key.person(*person) };
-            runs.push(Run { who, start: row, end: persons.len() });
-        }
-        Ok(runs)
     }
 
     /// The last person has no more rows.
@@ -308,10 +288,10 @@ impl Table {
         let coders: usize = self.coders.iter().map(Coder::size).sum();
         let groups: usize = self.sets.iter().map(|set| set.grouper.size()).sum();
         let open = self.sets.iter().flat_map(|set| &set.open).map(Open::size).sum::<usize>();
-        let places = self.sets.iter().map(|set| set.places.capacity() * 4).sum::<usize>();
+        let pairs = self.sets.iter().map(|set| set.pairs.size()).sum::<usize>();
         // To be bounded, everybody is listed once more.
         let listed = if self.what.bounding.is_some() { self.bytes } else { 0 };
-        self.bytes + listed + cells + coders + groups + open + places
+        self.bytes + listed + cells + coders + groups + open + pairs + self.people.size()
     }
 
     /// With the groups of another partition.
@@ -333,7 +313,8 @@ impl Table {
                         .collect();
                 }
             }
-            let groups = set.grouper.groups(&set.keys, &codes, theirs.grouper.len());
+            let rows = theirs.grouper.len();
+            let groups = set.grouper.groups(&set.keys, &codes, &largest(&self.coders), rows);
             let number = set.grouper.len();
             let figures = self.what.figures.iter().zip(&mut set.cells).zip(theirs.cells);
             for (((figure, cells), theirs), same) in figures.zip(&self.same) {
@@ -360,7 +341,7 @@ impl Table {
         for set in &mut self.sets {
             // A table without group columns has one row, also of nobody.
             if without_sets && set.keys.is_empty() {
-                set.grouper.groups(&[], &[], 1);
+                set.grouper.groups(&[], &[], &[], 1);
                 set.cells.iter_mut().for_each(|cells| cells.resize_with(1, Cell::default));
             }
             let groups = set.grouper.len();
@@ -445,6 +426,11 @@ fn together(schema: &SchemaRef, mut parts: Vec<RecordBatch>) -> Result<RecordBat
     }
 }
 
+/// By column the largest code.
+fn largest(coders: &[Coder]) -> Vec<u32> {
+    coders.iter().map(Coder::len).collect()
+}
+
 fn null(field: &Arc<Field>, rows: usize) -> ArrayRef {
     new_null_array(field.data_type(), rows)
 }
@@ -474,7 +460,7 @@ impl Into<'_> {
         &self,
         cells: &mut [Cell],
         open: &mut Open,
-        order: Option<(&[Run], &Pairs)>,
+        order: Option<(&[Who], &Pairs)>,
         contributions: &ArrayRef,
     ) -> Result<usize> {
         match contributions.data_type() {
@@ -499,59 +485,81 @@ impl Into<'_> {
         &self,
         cells: &mut [Cell],
         open: &mut Open,
-        order: Option<(&[Run], &Pairs)>,
+        order: Option<(&[Who], &Pairs)>,
         column: &impl Array,
         (value, short): (impl Fn(usize) -> i128, Option<&[i64]>),
     ) -> usize {
         let Figure { by, bounds } = self.figure;
-        let nulls = NullBuffer::union(self.persons.nulls(), column.nulls());
-        let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
-        let there = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+        let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+        let there = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
         let contribution = |row: usize| match bounds {
             Some((least, most)) => value(row).clamp(*least, *most),
             None => value(row),
         };
-        let mut grown = 0;
-        let Some((runs, pairs)) = order else {
-            for (row, (person, group)) in self.persons.values().iter().zip(self.groups).enumerate()
-            {
+        let Some((who, pairs)) = order else {
+            let mut grown = 0;
+            let rows = self.persons.values().iter().zip(self.groups).enumerate();
+            for (row, (person, group)) in rows.filter(|(row, _)| self.persons.is_valid(*row)) {
                 if let Some(cell) = cells.get_mut(*group as usize).filter(|_| there(row)) {
                     grown += cell.part(*person, contribution(row));
                 }
             }
             return grown;
         };
-        let (Some(first), Some(last)) = (runs.first(), runs.len().checked_sub(1)) else { return 0 };
-        // The first and the last person of a batch may have rows in others.
-        grown += open.begin(&first.who, by, cells);
-        let put = |((n, group), sum): (&(u32, u32), i128)| {
-            let Some(run) = runs.get(*n as usize) else { return };
-            if *n == 0 {
-                open.add(*group, sum);
-            } else if (*n as usize) < last {
-                grown += open.put(by, cells, (*group, run.who, sum));
-            } else {
-                grown += open.begin(&run.who, by, cells);
-                open.add(*group, sum);
-            }
-        };
-        let list = pairs.list().iter();
-        match (&nulls, short.filter(|_| bounds.is_none())) {
-            (None, Some(short)) => {
+        let seen = nulls.map(|_| pairs.sums(there, |a, b| a | b));
+        let mut batch = Batch { by, cells, open, who, pairs, seen };
+        match short.filter(|_| bounds.is_none()) {
+            Some(short) => {
                 let value = |row: usize| short.get(row).copied().unwrap_or(0);
-                let sums = pairs.sums(value, |a, b| a + b);
-                list.zip(sums.into_iter().map(i128::from)).for_each(put);
+                let there = |row: usize| if there(row) { value(row) } else { 0 };
+                let sums = match nulls {
+                    None => pairs.sums(value, |a, b| a + b),
+                    Some(_) => pairs.sums(there, |a, b| a + b),
+                };
+                batch.put(sums.into_iter().map(i128::from))
             }
             // A total that leaves 2^127 is refused at release anyway.
-            (None, None) => {
-                list.zip(pairs.sums(contribution, i128::saturating_add)).for_each(put);
+            None => {
+                let there = |row: usize| if there(row) { contribution(row) } else { 0 };
+                batch.put(pairs.sums(there, i128::saturating_add).into_iter())
             }
-            (Some(_), _) => {
-                let sums = list.zip(pairs.sums_of(there, contribution));
-                sums.filter_map(|(pair, sum)| Some((pair, sum?))).for_each(put);
+        }
+    }
+}
+
+/// The pairs of a batch on their way to the cells of one figure.
+struct Batch<'a> {
+    by: &'a Gathering,
+    cells: &'a mut [Cell],
+    open: &'a mut Open,
+    who: &'a [Who],
+    pairs: &'a Pairs,
+    /// Which pairs have a row with something to contribute; none where all have.
+    seen: Option<Vec<bool>>,
+}
+
+impl Batch<'_> {
+    /// Each pair's sum goes to its cell; gives the bytes that cells grew by.
+    fn put(&mut self, sums: impl Iterator<Item = i128>) -> usize {
+        let (Some(first), Some(last)) = (self.who.first(), self.who.last()) else { return 0 };
+        let most = self.who.len() - 1;
+        // The first and the last person of a batch may have rows in others.
+        let mut grown = self.open.begin(first, self.by, self.cells);
+        let there = |n| self.seen.as_ref().is_none_or(|seen| seen.get(n) == Some(&true));
+        let pairs = self.pairs.list().zip(sums).enumerate().filter(|(n, _)| there(*n));
+        for (_, ((person, group), sum)) in pairs {
+            match self.who.get(person as usize) {
+                Some(who) if person > 0 && (person as usize) < most => {
+                    grown += self.open.put(self.by, self.cells, (group, *who, sum));
+                }
+                Some(who) => {
+                    grown += self.open.begin(who, self.by, self.cells);
+                    self.open.add(group, sum);
+                }
+                None => {}
             }
         }
         // Whoever comes last is open even without a contribution, so that the one before is not taken for it.
-        grown + runs.last().map_or(0, |run| open.begin(&run.who, by, cells))
+        grown + self.open.begin(last, self.by, self.cells)
     }
 }

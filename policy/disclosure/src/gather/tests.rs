@@ -32,6 +32,7 @@ fn slowly(parts: &[Part], by: &Gathering) -> RawCell {
     let clip = nth(by.threshold);
     let figure = sum(&|part, _| part.contribution);
     let most = clip.max(figure.unsigned_abs() / u128::from(by.threshold));
+    let missing = by.decimals.map_or(1, |own| 10_i64.pow(6 - u32::from(own)));
     let counts = |part: &&Part| by.decimals.is_none() || part.contribution != 0;
     let mut reached: BTreeMap<u128, Vec<&Part>> = BTreeMap::new();
     if let Some(decimals) = by.decimals {
@@ -74,7 +75,7 @@ fn slowly(parts: &[Part], by: &Gathering) -> RawCell {
         weighted: sum(&|part, weight| within(part, clip) * weight),
         squares: squares(clip),
         people: sketch(&|_| Some(1)),
-        sketch: sketch(&|p| counts(&p).then_some(p.contribution * common(by.decimals))),
+        sketch: sketch(&|p| counts(&p).then_some(p.contribution * i128::from(missing))),
         contributors: parts.iter().filter(counts).count() as u64,
         heavy,
     }

@@ -12,7 +12,7 @@ use arrow_array::types::{Date32Type, Int16Type, Int32Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, Int32Array, RecordBatch, new_null_array,
 };
-use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat;
@@ -44,17 +44,69 @@ pub(super) struct Each {
     data_type: DataType,
     /// Whether its own value is given as codes.
     codes: bool,
-    remembered: Mutex<Vec<Known>>,
+    remembered: Mutex<Vec<Arc<Known>>>,
 }
 
 /// The results of some values in their order, and at last that of null.
-#[derive(Clone)]
 struct Known {
     values: Values,
     results: ArrayRef,
+    /// Of truth values which are true.
+    truths: Option<Truths>,
+    /// Which results are not null, where some are.
+    there: Option<Truths>,
+    /// Whether a value other than null has no result.
+    gaps: bool,
 }
 
-#[derive(Clone)]
+impl Known {
+    fn new(values: Values, results: ArrayRef) -> Self {
+        let nulls = results.logical_nulls();
+        let of_values = nulls.as_ref().map(|nulls| nulls.slice(0, nulls.len().saturating_sub(1)));
+        Self {
+            values,
+            truths: results.as_boolean_opt().map(|results| Truths::new(results.values())),
+            there: nulls.map(|nulls| Truths::new(nulls.inner())),
+            gaps: of_values.is_some_and(|nulls| nulls.null_count() > 0),
+            results,
+        }
+    }
+
+    /// Which rows have a result; none where all have.
+    fn nulls(&self, places: &[i32], some_are_null: bool) -> Option<NullBuffer> {
+        let there = self.there.as_ref().filter(|_| self.gaps || some_are_null)?;
+        Some(NullBuffer::new(there.taken(places))).filter(|nulls| nulls.null_count() > 0)
+    }
+}
+
+/// Truth values by place. Of few they are bits of one number, so that a row costs a shift.
+enum Truths {
+    Few(u64),
+    Many(Vec<bool>),
+}
+
+impl Truths {
+    fn new(all: &BooleanBuffer) -> Self {
+        if all.len() > 64 {
+            return Self::Many(all.iter().collect());
+        }
+        Self::Few(all.iter().rev().fold(0, |bits, truth| bits << 1 | u64::from(truth)))
+    }
+
+    /// Those at some places.
+    fn taken(&self, places: &[i32]) -> BooleanBuffer {
+        let place = |row: usize| places.get(row).copied().unwrap_or_default();
+        match self {
+            Self::Few(bits) => {
+                BooleanBuffer::collect_bool(places.len(), |row| bits >> (place(row) & 63) & 1 == 1)
+            }
+            Self::Many(all) => BooleanBuffer::collect_bool(places.len(), |row| {
+                all.get(place(row) as usize).copied().unwrap_or_default()
+            }),
+        }
+    }
+}
+
 enum Values {
     /// The entries of a dictionary.
     Entries(ArrayRef),
@@ -103,37 +155,42 @@ impl Each {
         self.computed(concat(&[values, null.as_ref()])?)
     }
 
-    fn remembered(&self, is_it: impl Fn(&Values) -> bool) -> Option<Known> {
+    fn remembered(&self, is_it: impl Fn(&Values) -> bool) -> Option<Arc<Known>> {
         self.remembered.lock().iter().find(|known| is_it(&known.values)).cloned()
     }
 
-    fn remember(&self, known: Known) -> Known {
+    fn remember(&self, known: Known) -> Arc<Known> {
+        let known = Arc::new(known);
         let mut remembered = self.remembered.lock();
         if remembered.len() >= REMEMBERED {
             remembered.remove(0);
         }
-        remembered.push(known.clone());
+        remembered.push(Arc::clone(&known));
         known
     }
 
     /// The results of all entries, and which of them each row has.
-    fn of_codes(&self, column: &DictionaryArray<Int32Type>) -> Result<(ArrayRef, Int32Array)> {
+    fn of_codes(&self, column: &DictionaryArray<Int32Type>) -> Result<(Arc<Known>, Places)> {
         let dictionary = column.values();
         let is_it =
             |values: &Values| matches!(values, Values::Entries(of) if is_same(of, dictionary));
         let known = match self.remembered(is_it) {
             Some(known) => known,
-            None => self.remember(Known {
-                values: Values::Entries(Arc::clone(dictionary)),
-                results: self.with_null(dictionary)?,
-            }),
+            None => {
+                let results = self.with_null(dictionary)?;
+                self.remember(Known::new(Values::Entries(Arc::clone(dictionary)), results))
+            }
         };
+        let keys = column.keys();
+        if keys.null_count() == 0 {
+            return Ok((known, keys.values().clone()));
+        }
         let null = i32::try_from(dictionary.len()).unwrap_or(i32::MAX);
-        Ok((known.results, or_null(column.keys(), null, |key| key)))
+        Ok((known, or_null(keys, null, |key| key)))
     }
 
     /// The same of numbers; none where they lie too far apart for the few that there are.
-    fn of_numbers(&self, column: &ArrayRef) -> Result<Option<(ArrayRef, Int32Array)>> {
+    fn of_numbers(&self, column: &ArrayRef) -> Result<Option<(Arc<Known>, Places)>> {
         let numbers = match column.data_type() {
             DataType::Int32 => column.as_primitive::<Int32Type>().clone(),
             DataType::Date32 => column.as_primitive::<Date32Type>().reinterpret_cast::<Int32Type>(),
@@ -163,19 +220,22 @@ impl Each {
                 let all = cast(&all, self.values.field(0).data_type());
                 // Numbers beyond the type, which no row can have, are null.
                 let results = self.with_null(&all?)?;
-                self.remember(Known { values: Values::Between(a, b - 1), results })
+                self.remember(Known::new(Values::Between(a, b - 1), results))
             }
         };
-        let Values::Between(first, last) = known.values else {
+        let Values::Between(first, last) = &known.values else {
             return internal_err!("numbers are no codes");
         };
-        let places = or_null(&numbers, last - first + 1, |number| number.wrapping_sub(first));
-        Ok(Some((known.results, places)))
+        let places = or_null(&numbers, last - first + 1, |number| number.wrapping_sub(*first));
+        Ok(Some((known, places)))
     }
 }
 
+/// For each row where its result stands.
+type Places = ScalarBuffer<i32>;
+
 /// The place of each row's value, and for null that of null.
-fn or_null(column: &Int32Array, null: i32, place: impl Fn(i32) -> i32) -> Int32Array {
+fn or_null(column: &Int32Array, null: i32, place: impl Fn(i32) -> i32) -> Places {
     let mut places: Vec<i32> = column.values().iter().map(|value| place(*value)).collect();
     if let Some(nulls) = column.nulls() {
         for row in (!nulls.inner()).set_indices() {
@@ -185,21 +245,6 @@ fn or_null(column: &Int32Array, null: i32, place: impl Fn(i32) -> i32) -> Int32A
         }
     }
     places.into()
-}
-
-/// Truth values by their places, bit by bit.
-fn taken(results: &BooleanArray, places: &[i32]) -> BooleanArray {
-    let at = |of: &[bool], row: usize| {
-        let place = places.get(row).copied().unwrap_or_default();
-        of.get(place as usize).copied().unwrap_or_default()
-    };
-    let values: Vec<bool> = results.values().iter().collect();
-    let values = BooleanBuffer::collect_bool(places.len(), |row| at(&values, row));
-    let nulls = results.nulls().filter(|nulls| nulls.null_count() > 0).map(|nulls| {
-        let known: Vec<bool> = nulls.iter().collect();
-        NullBuffer::new(BooleanBuffer::collect_bool(places.len(), |row| at(&known, row)))
-    });
-    BooleanArray::new(values, nulls.filter(|nulls| nulls.null_count() > 0))
 }
 
 impl PhysicalExpr for Each {
@@ -222,29 +267,24 @@ impl PhysicalExpr for Each {
             Some(column) => Some(self.of_codes(column)?),
             None => self.of_numbers(&column)?,
         };
-        let (results, places) = match looked_up {
-            Some(found) => found,
-            None => {
-                let rows = i32::try_from(column.len()).unwrap_or(i32::MAX);
-                (self.computed(column)?, Int32Array::from_iter_values(0..rows))
+        let Some((known, places)) = looked_up else {
+            let results = self.computed(column)?;
+            if !self.codes {
+                return Ok(ColumnarValue::Array(results));
             }
+            let rows = 0..i32::try_from(results.len()).unwrap_or(i32::MAX);
+            let places = Int32Array::new(rows.collect(), results.logical_nulls());
+            return Ok(ColumnarValue::Array(Arc::new(DictionaryArray::try_new(places, results)?)));
         };
-        if !self.codes {
-            return Ok(ColumnarValue::Array(match results.as_boolean_opt() {
-                Some(results) => Arc::new(taken(results, places.values())),
-                None => take(&results, &places, None)?,
-            }));
-        }
-        let places = match results.null_count() {
-            0 => places,
-            _ => {
-                let known = |place: &i32| {
-                    usize::try_from(*place).is_ok_and(|place| results.is_valid(place))
-                };
-                places.values().iter().map(|place| Some(*place).filter(known)).collect()
+        let nulls = || known.nulls(&places, column.null_count() > 0);
+        Ok(ColumnarValue::Array(match &known.truths {
+            _ if self.codes => {
+                let places = Int32Array::new(places.clone(), nulls());
+                Arc::new(DictionaryArray::try_new(places, Arc::clone(&known.results))?)
             }
-        };
-        Ok(ColumnarValue::Array(Arc::new(DictionaryArray::try_new(places, results)?)))
+            Some(truths) => Arc::new(BooleanArray::new(truths.taken(&places), nulls())),
+            None => take(&known.results, &Int32Array::new(places, None), None)?,
+        }))
     }
 
     fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {

@@ -178,7 +178,8 @@ impl Coder {
         Ok(codes)
     }
 
-    fn len(&self) -> u32 {
+    /// How many numbers there are beside 0: the largest.
+    pub(super) fn len(&self) -> u32 {
         let all = match &self.values {
             Values::Texts { all, .. } => all.len(),
             Values::Whole { all, .. } => all.len(),

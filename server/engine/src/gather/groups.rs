@@ -25,13 +25,21 @@ impl Grouper {
         self.pairs.last().map_or(usize::from(self.any), |last| last.all.len())
     }
 
-    /// The group of each row, given the codes of all columns and which of them this set has.
-    pub(super) fn groups(&mut self, keys: &[usize], codes: &[Vec<u32>], rows: usize) -> Vec<u32> {
+    /// The group of each row, given the codes of all columns with the largest of each, and which of them this set has.
+    pub(super) fn groups(
+        &mut self,
+        keys: &[usize],
+        codes: &[Vec<u32>],
+        largest: &[u32],
+        rows: usize,
+    ) -> Vec<u32> {
         self.any |= rows > 0;
         let mut groups = vec![0; rows];
+        let mut numbers = 1;
         for (pairs, key) in self.pairs.iter_mut().zip(keys) {
-            if let Some(codes) = codes.get(*key) {
-                pairs.number(&mut groups, codes);
+            if let (Some(codes), Some(largest)) = (codes.get(*key), largest.get(*key)) {
+                pairs.number(&mut groups, codes, (numbers, *largest as usize));
+                numbers = pairs.all.len();
             }
         }
         groups
@@ -68,10 +76,9 @@ struct Pairs {
 }
 
 impl Pairs {
-    /// Puts the number of each pair in the place of its first.
-    fn number(&mut self, firsts: &mut [u32], seconds: &[u32]) {
-        let most = |all: &[u32]| all.iter().copied().max().unwrap_or(0) as usize;
-        if self.hashed.is_none() && !self.fits(most(firsts), most(seconds)) {
+    /// Puts the number of each pair in the place of its first. There are so many firsts, and seconds up to that one.
+    fn number(&mut self, firsts: &mut [u32], seconds: &[u32], most: (usize, usize)) {
+        if self.hashed.is_none() && !self.fits(most.0.saturating_sub(1), most.1) {
             let all = self.all.iter().enumerate();
             self.hashed = Some(all.map(|(n, (a, b))| (key(*a, *b), n as u32)).collect());
             self.dense = Vec::new();
