@@ -140,6 +140,18 @@ impl Pinned {
         self.readable(table).map(|pinned| pinned.files.iter().map(ScanFile::path).collect())
     }
 
+    /// Compares every file of a table with its digest and reads its footer, which else the first question does.
+    ///
+    /// # Errors
+    /// When a file is damaged.
+    pub async fn look_over(&self, table: &TableName) -> Result<(), StoreError> {
+        let files = self.readable(table).map(|pinned| Arc::clone(&pinned.files));
+        for file in files.iter().flat_map(|files| files.iter()) {
+            file.footer(&self.verifier).await?;
+        }
+        Ok(())
+    }
+
     /// All tables that can be read, by name.
     pub fn tables(&self) -> impl Iterator<Item = &TableName> {
         self.tables.iter().filter(|(_, pinned)| pinned.is_ok()).map(|(name, _)| name)

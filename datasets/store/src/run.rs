@@ -21,8 +21,9 @@ use crate::layout::Layout;
 use crate::log::DataFile;
 use crate::person::{PERSON, WEIGHT};
 
-/// Rows of a row group: the unit of pruning and of memory while writing.
-const ROW_GROUP_ROWS: usize = 128 * 1024;
+/// Rows of a row group. Fewer take less memory while they are written; each is described for every column in a footer that
+/// stays in memory, and has dictionaries of its own.
+const ROW_GROUP_ROWS: usize = 512 * 1024;
 /// Delta indexes this many columns; more would only make the log longer.
 const COUNTED_COLUMNS: usize = 32;
 

@@ -45,7 +45,7 @@ use crate::StoreError;
 use crate::layout::Layout;
 use crate::log::DataFile;
 use crate::person::{BUCKET_SHIFT, PERSON};
-use crate::verify::Verifier;
+use crate::verify::{Footer, Verifier};
 
 /// Unknown dates come last, as SQL has it for an ascending order.
 const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: false };
@@ -68,6 +68,11 @@ impl ScanFile {
     pub(crate) fn path(&self) -> PathBuf {
         // Locations are absolute, without the first stroke.
         Path::new("/").join(self.location.as_ref())
+    }
+
+    /// See [`Verifier::footer`].
+    pub(crate) async fn footer(&self, verifier: &Verifier) -> Result<Arc<Footer>, StoreError> {
+        verifier.footer(&self.location, &self.file).await
     }
 }
 
@@ -245,7 +250,7 @@ impl StoreScan {
         batch_size: usize,
     ) -> Result<SendableRecordBatchStream> {
         let failed = |error: StoreError| DataFusionError::External(Box::new(error));
-        let footer = self.verifier.footer(&file.location, &file.file).await.map_err(failed)?;
+        let footer = file.footer(&self.verifier).await.map_err(failed)?;
         let schema = self.schema();
         let is_coded = |field: &Arc<Field>| matches!(field.data_type(), DataType::Dictionary(_, _));
         let footer = match schema.fields().iter().any(is_coded) {

@@ -23,10 +23,16 @@ pub struct Gathering {
 }
 
 impl Gathering {
-    /// Whether it is one row of a count, which takes no memory of its own.
+    /// Whether it is what most people contribute, which takes no memory of its own.
     #[inline]
-    pub fn is_one(&self, contribution: i128) -> bool {
-        contribution == 1 && self.decimals.is_none()
+    pub fn is_usual(&self, contribution: i128) -> bool {
+        contribution == self.usual()
+    }
+
+    /// One row of a count, nothing of a total.
+    #[inline]
+    fn usual(&self) -> i128 {
+        i128::from(self.decimals.is_none())
     }
 }
 
@@ -50,15 +56,15 @@ const MOST_AT_ONCE: usize = 32;
 
 /// The evidence of one cell while people come in.
 ///
-/// Most people have one row of a count. They are put aside by themselves, in as little memory as can be: a cell is not in a
-/// processor's cache when the next person comes to it.
+/// Most people have one row of a count, or nothing of a total. They are put aside by themselves, in as little memory as can
+/// be: a cell is not in a processor's cache when the next person comes to it.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered {
-    /// Of counts: those who have one row, their weights, and who they are.
-    ones: u64,
-    ones_weight: i64,
+    /// Those with the usual contribution, their weights, and who they are.
+    usual: u64,
+    usual_weight: i64,
     others: Option<Box<Others>>,
-    ones_people: Sketch,
+    usual_people: Sketch,
 }
 
 /// The people who contribute anything else.
@@ -68,7 +74,7 @@ struct Others {
     /// Who contributes something to a total, or how many rows to a count.
     sketch: Sketch,
     contributors: u64,
-    /// Those who are in no class: all of a count, those with nothing of a total.
+    /// Those who are in no class: all of a count.
     sums: Sums,
     /// The T largest, the largest first.
     top: Vec<Large>,
@@ -175,10 +181,10 @@ impl Gathered {
     /// A person with its whole contribution. Gives the bytes that the cell grew by, about.
     #[inline]
     pub fn add(&mut self, by: &Gathering, person: &HashedPerson, contribution: i128) -> usize {
-        if by.is_one(contribution) {
-            self.ones += 1;
-            self.ones_weight += i64::from(person.weight);
-            self.ones_people.add(&by.key, person, 1);
+        if by.is_usual(contribution) {
+            self.usual += 1;
+            self.usual_weight += i64::from(person.weight);
+            self.usual_people.add(&by.key, person, 1);
             return 0;
         }
         let first = self.others.is_none();
@@ -189,9 +195,9 @@ impl Gathered {
 
     /// The people of another part of the cell, none of whom is in this one.
     pub fn merge(&mut self, by: &Gathering, other: &Self) {
-        self.ones += other.ones;
-        self.ones_weight += other.ones_weight;
-        self.ones_people.merge(&other.ones_people);
+        self.usual += other.usual;
+        self.usual_weight += other.usual_weight;
+        self.usual_people.merge(&other.usual_people);
         match (&mut self.others, &other.others) {
             (Some(ours), Some(theirs)) => ours.merge(by, theirs),
             (None, theirs) => self.others.clone_from(theirs),
@@ -203,57 +209,66 @@ impl Gathered {
     pub fn evidence(&self, by: &Gathering) -> RawCell {
         let nobody = Others::default();
         let others = self.others.as_deref().unwrap_or(&nobody);
-        // The T largest, of those with one row only their number: they are all the same.
+        let each = by.usual();
+        // What those with the usual contribution add up to.
+        let (usual, weighted) =
+            (each * i128::from(self.usual), each * i128::from(self.usual_weight));
+        // The T largest, of the usual ones only their number: they are all the same.
         let threshold = usize::try_from(by.threshold).unwrap_or(usize::MAX);
-        let ones = usize::try_from(self.ones).unwrap_or(usize::MAX).min(threshold);
+        let number = usize::try_from(self.usual).unwrap_or(usize::MAX).min(threshold);
         let mut sizes: Vec<u128> = others.top.iter().map(Large::size).collect();
-        sizes.extend(std::iter::repeat_n(1, ones));
+        sizes.extend(std::iter::repeat_n(each.unsigned_abs(), number));
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         let nth = |n: usize| sizes.get(n).copied().unwrap_or(0);
         let clip = threshold.checked_sub(1).map_or(0, nth);
         let sums = others.sums();
-        let figure = sums.figure + i128::from(self.ones);
+        let figure = sums.figure + usual;
         let share = figure.abs() / i128::from(by.threshold).max(1);
         let most = clip.max(share.unsigned_abs());
         // Everybody less what the largest have beyond the limit.
         let (mut clipped, mut flattened) = (figure, figure);
-        let mut weighted = sums.weighted + i128::from(self.ones_weight);
-        let mut squares = sums.squares + u128::from(self.ones);
+        let mut weighted_sum = sums.weighted + weighted;
+        let mut squares = sums.squares + usual.unsigned_abs();
         for large in &others.top {
             let contribution = large.contribution();
             let within = limited(contribution, clip);
             clipped -= contribution - within;
-            weighted -= (contribution - within) * i128::from(large.weight());
+            weighted_sum -= (contribution - within) * i128::from(large.weight());
             flattened -= contribution - limited(contribution, most);
             let beyond = square(contribution.unsigned_abs()) - square(within.unsigned_abs());
             squares -= beyond;
         }
         // A limit of 0 is one that fewer than T reach: everybody with a row is among the largest.
         if clip == 0 {
-            clipped -= i128::from(self.ones);
-            weighted -= i128::from(self.ones_weight);
-            squares -= u128::from(self.ones);
+            clipped -= usual;
+            weighted_sum -= weighted;
+            squares -= usual.unsigned_abs();
         }
         if most == 0 {
-            flattened -= i128::from(self.ones);
+            flattened -= usual;
         }
-        let (mut people, mut sketch) = (self.ones_people, self.ones_people);
+        let mut people = self.usual_people;
         people.merge(&others.people);
-        sketch.merge(&others.sketch);
+        // Those who contribute nothing to a total are not among its contributors.
+        let (mut sketch, mut contributors) = (others.sketch, others.contributors);
+        if by.decimals.is_none() {
+            sketch.merge(&self.usual_people);
+            contributors += self.usual;
+        }
         RawCell {
             figure,
-            persons: sums.persons + self.ones,
+            persons: sums.persons + self.usual,
             largest: nth(0),
             second: nth(1),
             clip,
             clipped,
             flattened,
-            weight: sums.weight + self.ones_weight,
-            weighted,
+            weight: sums.weight + self.usual_weight,
+            weighted: weighted_sum,
             squares,
             people,
             sketch,
-            contributors: others.contributors + self.ones,
+            contributors,
             heavy: others.heavy(),
         }
     }
@@ -269,12 +284,9 @@ impl Others {
         let contribution = contribution.clamp(-MOST, MOST);
         self.keep_large(by, contribution, person.weight);
         self.people.add(&by.key, person, 1);
-        let decimals = by.decimals.filter(|_| contribution != 0);
-        if by.decimals.is_none() || contribution != 0 {
-            self.contributors += 1;
-            self.sketch.add(&by.key, person, in_common(contribution, by.decimals));
-        }
-        let Some(decimals) = decimals else { return self.sums.add(person, contribution) };
+        self.contributors += 1;
+        self.sketch.add(&by.key, person, in_common(contribution, by.decimals));
+        let Some(decimals) = by.decimals else { return self.sums.add(person, contribution) };
         let at = self.class(contribution.unsigned_abs(), decimals);
         if let Some(class) = self.classes.get_mut(at) {
             class.add(by, person, contribution);

@@ -10,8 +10,9 @@ use cordon_redteam::{ATTACKS, Rules, Scale, Without, run};
 const USAGE: &str = "redteam: how well attacks on disclosure control work
 
   redteam write FOLDER          run all, write FOLDER/attacks.md and FOLDER/attacks/*.svg
-  redteam try ID RULES [N]      run one under nhs-sde, guarded, hes-publication, cell-key, threshold-only or a
+  redteam try ID RULES [N]      run one, up to 1,000 questions, under nhs-sde, guarded, hes-publication, cell-key, threshold-only or a
                                 profile's file, with +meter, +memory, +releases or +keying without that part, by N accounts
+  redteam far ID RULES [N]      the same with 10,000 questions, against a tenth of the targets
 ";
 
 fn main() -> Result<()> {
@@ -19,13 +20,15 @@ fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["write", folder] => cordon_redteam::write(&PathBuf::from(folder), &mut say),
-        ["try", id, rules] => attempt(id, rules, 1),
-        ["try", id, rules, accounts] => attempt(id, rules, accounts.parse()?),
+        ["try", id, rules] => attempt(id, rules, 1, Scale::Full),
+        ["try", id, rules, accounts] => attempt(id, rules, accounts.parse()?, Scale::Full),
+        ["far", id, rules] => attempt(id, rules, 1, Scale::Far),
+        ["far", id, rules, accounts] => attempt(id, rules, accounts.parse()?, Scale::Far),
         _ => bail!("{USAGE}"),
     }
 }
 
-fn attempt(id: &str, rules: &str, accounts: u8) -> Result<()> {
+fn attempt(id: &str, rules: &str, accounts: u8, scale: Scale) -> Result<()> {
     let attack = ATTACKS.iter().copied().flatten().find(|attack| attack.id == id);
     let attack = attack.with_context(|| format!("no attack `{id}`"))?;
     let (name, without) = rules.split_once('+').unwrap_or((rules, ""));
@@ -43,7 +46,7 @@ fn attempt(id: &str, rules: &str, accounts: u8) -> Result<()> {
         other => bail!("no part `{other}`"),
     });
     let begun = Instant::now();
-    let curve = run(attack, &rules, accounts, Scale::Full)?;
+    let curve = run(attack, &rules, accounts, scale)?;
     for (asked, tally) in &curve.points {
         say(&format!(
             "{} {} after {asked}: {:.3} (at most {:.3}), guessing {:.3}, of {}",

@@ -11,13 +11,18 @@ use crate::{Asking, Attack, Rules, Setting, Tally};
 /// After how many questions a guess is made.
 pub const BUDGETS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
 
+/// Most questions where all targets are attacked.
+const FULL: usize = 1_000;
+
 /// How much of everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// All targets of an attack, and as many questions as it says.
+    /// All targets of an attack, and up to 1,000 questions.
     Full,
     /// Up to 100 questions, a quarter of the targets.
     Quick,
+    /// 10,000 questions, a tenth of the targets.
+    Far,
 }
 
 /// What an attack reached under some rules, for each budget in order.
@@ -43,11 +48,12 @@ impl Curve {
 /// # Errors
 /// When the attack itself fails; being kept out is no failure.
 pub fn run(attack: &Attack, rules: &Rules, accounts: u8, scale: Scale) -> Result<Curve> {
-    let (targets, most) = match scale {
-        Scale::Full => (attack.targets, attack.most),
-        Scale::Quick => (attack.targets.div_ceil(4), attack.most.min(100)),
+    let (targets, asked) = match scale {
+        Scale::Full => (attack.targets, attack.least..=attack.most.min(FULL)),
+        Scale::Quick => (attack.targets.div_ceil(4), attack.least..=attack.most.min(100)),
+        Scale::Far => (attack.targets.div_ceil(10), FULL + 1..=attack.most),
     };
-    let worth = |budget: &usize| (attack.least..=most).contains(budget);
+    let worth = |budget: &usize| asked.contains(budget);
     let budgets: Vec<usize> = BUDGETS.into_iter().filter(worth).collect();
     let practice = Mutex::new(None);
     let setting =

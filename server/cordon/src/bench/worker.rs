@@ -16,7 +16,7 @@ use arrow_array::{Array as _, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use cordon_catalogue::Catalogue;
-use cordon_store::Store;
+use cordon_store::{AsOf, Store};
 use serde::{Deserialize, Serialize};
 
 use super::crowd;
@@ -149,7 +149,7 @@ async fn answer(side: &mut Option<Side>, request: &str) -> anyhow::Result<Reply>
     match request {
         Request::Open { .. } => anyhow::bail!("opened twice"),
         Request::Fresh => {
-            side.forget().await?;
+            side.forget()?;
             Ok(Reply::Ready { version: String::new() })
         }
         Request::Ask { sql } => {
@@ -180,8 +180,6 @@ struct House {
     store: Arc<Store>,
     scratch: PathBuf,
     threads: usize,
-    /// Tables of patients that hold rows.
-    tables: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -203,11 +201,13 @@ impl Side {
             Engine::Cordon => {
                 let catalogue = Arc::new(Catalogue::built_in().context("the built-in catalogue")?);
                 let store = Arc::new(Store::open(store, Arc::clone(&catalogue)).await?);
-                let tables = tables.iter().filter(|table| table.person);
-                let tables = tables.map(|table| table.name.clone()).collect();
-                let house =
-                    House { catalogue, store, scratch: scratch.to_owned(), threads, tables };
-                Ok(Self { asker: house.protected().await?, house: Some(house), next })
+                // Digests and footers are known, as footers are to the other engines.
+                let pinned = store.pin(&AsOf::Latest).await?;
+                for table in pinned.tables() {
+                    pinned.look_over(table).await?;
+                }
+                let house = House { catalogue, store, scratch: scratch.to_owned(), threads };
+                Ok(Self { asker: house.protected()?, house: Some(house), next })
             }
             Engine::DataFusion => {
                 let plain = Plain::over_files(tables, threads).await?;
@@ -217,9 +217,9 @@ impl Side {
         }
     }
 
-    async fn forget(&mut self) -> anyhow::Result<()> {
+    fn forget(&mut self) -> anyhow::Result<()> {
         if let Some(house) = &self.house {
-            self.asker = house.protected().await?;
+            self.asker = house.protected()?;
         }
         Ok(())
     }
@@ -270,14 +270,9 @@ impl Side {
 }
 
 impl House {
-    /// With an empty ledger. Each table is looked at once, so that digests and footers are known, as they are to
-    /// the other engines after their first turn; of nobody, so that no set of people is known.
-    async fn protected(&self) -> anyhow::Result<Asker> {
+    /// With an empty ledger.
+    fn protected(&self) -> anyhow::Result<Asker> {
         let protected = Protected::over(&self.store, &self.catalogue, &self.scratch, self.threads)?;
-        for table in &self.tables {
-            let sql = format!("SELECT count(*) AS n FROM {table} WHERE fyear LIKE '-%'");
-            protected.rows(&sql).await.map_err(anyhow::Error::msg)?;
-        }
         Ok(Asker::Protected(Arc::new(protected)))
     }
 }

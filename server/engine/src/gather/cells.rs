@@ -26,8 +26,7 @@ const UNMERGED: u32 = 1024;
 pub(super) struct Cell {
     /// People as sums.
     gathered: Gathered,
-    /// Where rows come in order: people with more than one row, or something to add up, while they are few. Else all
-    /// people.
+    /// Where rows come in order: people with another contribution than most, while they are few. Else all people.
     parts: Vec<Part>,
     merge_at: u32,
     /// There were enough people to keep them as sums from now on.
@@ -189,7 +188,7 @@ impl Cell {
     /// A person with everything it contributes; gives the bytes that the cell grew by.
     #[inline]
     fn whole(&mut self, by: &Gathering, who: &Who, contribution: i128) -> usize {
-        if self.summed || by.is_one(contribution) {
+        if self.summed || by.is_usual(contribution) {
             return self.gathered.add(by, &who.hashed, contribution);
         }
         if self.parts.len() >= FEW {

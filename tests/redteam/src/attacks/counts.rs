@@ -20,7 +20,7 @@ const EXACT: Attack = Attack {
     said: true,
     targets: 200,
     least: 10,
-    most: 1_000,
+    most: 10_000,
     collusion: false,
     run: tracker,
 };

@@ -16,7 +16,7 @@ const EDGE: Attack = Attack {
     said: true,
     targets: 100,
     least: 10,
-    most: 1_000,
+    most: 10_000,
     collusion: false,
     run: anybody,
 };

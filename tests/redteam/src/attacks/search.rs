@@ -179,7 +179,7 @@ fn search(setting: &Setting<'_>, target: u64) -> Result<Vec<Tally>> {
     let mut rng = draws(15, target);
     let world = world(&mut rng);
     let (steps, shadows, last) = match setting.scale {
-        Scale::Full => (40, 48, 400),
+        Scale::Full | Scale::Far => (40, 48, 400),
         Scale::Quick => (6, 24, 60),
     };
     let mut guesses = Vec::new();

@@ -19,7 +19,7 @@ const SUM: Attack = Attack {
     said: true,
     targets: 200,
     least: 10,
-    most: 1_000,
+    most: 10_000,
     collusion: false,
     run: difference,
 };

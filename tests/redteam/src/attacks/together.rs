@@ -20,7 +20,7 @@ const MANY: Attack = Attack {
     said: true,
     targets: 2,
     least: 10,
-    most: 1_000,
+    most: 10_000,
     collusion: true,
     run: jointly,
 };
@@ -115,7 +115,7 @@ fn jointly(setting: &Setting<'_>, target: u64) -> Result<Vec<Tally>> {
         }
         if setting.budgets.contains(&(question + 1)) {
             let sweeps = match setting.scale {
-                Scale::Full => 240,
+                Scale::Full | Scale::Far => 240,
                 Scale::Quick => 90,
             };
             let mut walk = draws(19, rng.random());

@@ -15,7 +15,7 @@ pub(super) const ATTACKS: &[Attack] = &[Attack {
     said: true,
     targets: 200,
     least: 10,
-    most: 1_000,
+    most: 10_000,
     collusion: false,
     run: |setting, target| setting.compared(target, apart),
 }];
