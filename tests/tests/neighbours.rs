@@ -19,8 +19,9 @@
 //! *Edges.* Where two sets with different answers are two people apart, the one in the middle is next to both and takes the
 //! earlier answer (decision 0011: some such edge is left under any rule that repeats its answers). Where the first house
 //! asked about one end and the second, in the same words, about the middle, they differ. So a difference that needs an earlier
-//! question, and is not there in new houses, is counted and told, and may be no more than one in [`ONE_EDGE_IN`] pairs. That
-//! it is such an edge is not proved: another fault that needs an earlier question and is as rare would pass.
+//! question, and is not there in new houses, is made smaller to the earlier questions that it needs. Where every figure that
+//! only one of the houses tells was told in both when these were asked, it is such an edge: it is told, and may be met no more
+//! than once in [`ONE_EDGE_IN`] pairs.
 //!
 //! `CORDON_PAIRS=50000` asks more, `CORDON_SEED` others.
 
@@ -88,9 +89,9 @@ async fn neighbours(
             n += 1;
             match difference {
                 Some(difference) if broken.is_empty() && houses.copies => {
-                    if sequence.still_differs(&build, &[]).await?.is_none() {
+                    if let Some(edge) = sequence.edge(&build, &before, TRIES).await? {
                         edges += 1;
-                        eprintln!("between earlier answers: {}", told(difference));
+                        eprintln!("{at}\nan edge between earlier answers, {edge}");
                         // From here on the houses have other answers and meters.
                         break;
                     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use cordon_catalogue::TableName;
 use datafusion::catalog::TableProvider;
+use futures::future::join_all;
 
 use crate::StoreError;
 use crate::layout::Layout;
@@ -30,14 +31,15 @@ pub enum AsOf {
 
 /// All tables, each at one version that never changes.
 pub struct Pinned {
-    tables: BTreeMap<TableName, Result<PinnedTable, StoreError>>,
+    tables: BTreeMap<TableName, Result<Arc<PinnedTable>, StoreError>>,
     /// Rows per bucket over all protected tables: partitions of all tables are split alike, so that a
     /// person's rows of any two tables meet in the same partition.
     rows: Vec<u64>,
     verifier: Arc<Verifier>,
 }
 
-struct PinnedTable {
+/// One table at one version.
+pub(crate) struct PinnedTable {
     layout: Layout,
     version: Arc<Version>,
     files: Arc<Vec<ScanFile>>,
@@ -62,8 +64,12 @@ impl Store {
         }
         let mut tables = BTreeMap::new();
         let mut rows = vec![0; self.buckets() as usize];
-        for (name, stored) in self.tables() {
-            let pinned = match pin_table(name, stored, wanted.get(name)).await {
+        // All at once: each looks on the disk for a newer version.
+        let pins = self
+            .tables()
+            .map(async |(name, stored)| (name, pin_table(name, stored, wanted.get(name)).await));
+        for (name, pinned) in join_all(pins).await {
+            let pinned = match pinned {
                 Err(missing @ StoreError::NoSuchVersion { .. }) => return Err(missing),
                 pinned => pinned,
             };
@@ -88,7 +94,14 @@ async fn pin_table(
     name: &TableName,
     stored: &StoredTable,
     wanted: Option<&u64>,
-) -> Result<PinnedTable, StoreError> {
+) -> Result<Arc<PinnedTable>, StoreError> {
+    let last = stored.pinned.lock().clone();
+    // A version never changes.
+    if let Some((last, number)) = last.as_ref().zip(wanted)
+        && last.version.number == *number
+    {
+        return Ok(Arc::clone(last));
+    }
     let version = match wanted {
         None => stored.log.latest().await?,
         Some(number) => {
@@ -96,6 +109,9 @@ async fn pin_table(
             stored.log.at(*number).await?.ok_or(missing)?
         }
     };
+    if let Some(last) = last.filter(|last| Arc::ptr_eq(&last.version, &version)) {
+        return Ok(last);
+    }
     stored.layout.widens(&version)?;
     let mut files = version.files.clone();
     // Names of one bucket begin alike and go on with the time of the load: older runs come first.
@@ -104,7 +120,10 @@ async fn pin_table(
         .into_iter()
         .map(|file| ScanFile::new(stored.log.folder(), file))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(PinnedTable { layout: stored.layout.clone(), version, files: Arc::new(files) })
+    let layout = stored.layout.clone();
+    let pinned = Arc::new(PinnedTable { layout, version, files: Arc::new(files) });
+    *stored.pinned.lock() = Some(Arc::clone(&pinned));
+    Ok(pinned)
 }
 
 impl Pinned {
@@ -164,15 +183,16 @@ impl Pinned {
 
     /// All tables with their versions as a text that is the same whenever they are.
     pub fn fingerprint(&self) -> String {
-        let name = |(name, pinned): (&TableName, &Result<PinnedTable, StoreError>)| match pinned {
-            Ok(pinned) => format!("{name}@{}", pinned.version.number),
-            Err(_) => format!("{name}@unreadable"),
-        };
+        let name =
+            |(name, pinned): (&TableName, &Result<Arc<PinnedTable>, StoreError>)| match pinned {
+                Ok(pinned) => format!("{name}@{}", pinned.version.number),
+                Err(_) => format!("{name}@unreadable"),
+            };
         self.tables.iter().map(name).collect::<Vec<_>>().join(" ")
     }
 
     fn readable(&self, table: &TableName) -> Option<&PinnedTable> {
-        self.tables.get(table)?.as_ref().ok()
+        self.tables.get(table)?.as_deref().ok()
     }
 
     /// Whether a table is clustered by person.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use cordon_catalogue::{Catalogue, TableName};
 use object_store::ObjectStore;
+use parking_lot::Mutex;
 
 use crate::StoreError;
 use crate::disk::{SyncedStore, make_folder};
@@ -24,6 +25,7 @@ use crate::index::{self, BucketIndex};
 use crate::layout::Layout;
 use crate::log::TableLog;
 use crate::person::{Keys, bucket_of_digest};
+use crate::pin::PinnedTable;
 use crate::settings::{Settings, WriterLock, make_keys, read_keys};
 use crate::verify::Verifier;
 
@@ -46,6 +48,8 @@ pub struct Store {
 pub(crate) struct StoredTable {
     pub(crate) layout: Layout,
     pub(crate) log: TableLog,
+    /// The version that was pinned last: nearly always the next one too.
+    pub(crate) pinned: Mutex<Option<Arc<PinnedTable>>>,
 }
 
 /// What only whoever holds the right to write may touch.
@@ -92,7 +96,8 @@ impl Store {
             let name = table.name.as_str();
             let log = TableLog::open(name, &folder, Arc::clone(&objects), &layout.stored).await?;
             refuse_foreign(&log).await?;
-            tables.insert(table.name.clone(), StoredTable { layout, log });
+            tables
+                .insert(table.name.clone(), StoredTable { layout, log, pinned: Mutex::default() });
         }
         let store = Self {
             settings,

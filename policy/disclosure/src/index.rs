@@ -224,14 +224,20 @@ impl Index {
             some if some < close() => Nearness::Close,
             _ => Nearness::Near,
         };
+        // Who shares one token often shares others: the sets that were looked at last, each in its place.
+        let mut seen = [NONE; 1 << 6];
         // The better of what was found and a candidate.
-        let better = |found: Found, posting: &Posting| -> Found {
+        let mut better = |found: Found, posting: &Posting| -> Found {
             let gap = gap(posting.persons, persons);
             let least = (posting.odd ^ asked.odd as u32).count_ones() as usize;
             if !within(None, least.max(gap)) {
                 return found;
             }
             let number = posting.set;
+            let last = seen.get_mut(number as usize % (1 << 6))?;
+            if std::mem::replace(last, number) == number {
+                return found;
+            }
             let least = self.heads.get(number as usize)?.differing(&asked);
             if !within(None, least) || found.is_some_and(|f| f < (nearness(least), number, 0)) {
                 return found;

@@ -8,6 +8,9 @@
 //! Of a few people the marks themselves are kept. Among ten people two often share a bucket, and a stranger
 //! in one of the others' buckets would look like one of them: by their marks they are told apart.
 
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Ordering;
 
 use crate::key::{HashedPerson, PeopleKey};
@@ -184,28 +187,38 @@ impl Sketch {
     }
 }
 
-/// Sets who share nobody are as far apart as can be. Else in each bucket the larger number of marks that the other set lacks: a person whose contribution changed
-/// has another mark in the same bucket, and is one person.
+/// Sets who share nobody are as far apart as can be. Else in each bucket the larger number of marks that the other set
+/// lacks: a person whose contribution changed has another mark in the same bucket, and is one person.
 fn marks_apart(one: &[[u16; 2]], other: &[[u16; 2]]) -> usize {
-    let (some, mut shared) = (one.len() + other.len() > 0, false);
-    let (mut one, mut other) = (one.iter().copied().peekable(), other.iter().copied().peekable());
-    let (mut apart, mut bucket, mut lacking) = (0, u16::MAX, (0, 0));
+    // Both are in order: the marks of one and the other by turns. In a bucket, what the first lacks less what the
+    // second lacks says which number is the larger; only where that one grows does the sum.
+    let (mut ours, mut theirs) = (one, other);
+    let (mut apart, mut shared, mut bucket, mut surplus) = (0, false, u16::MAX, 0_i32);
     loop {
-        let (a, b) = (one.peek().copied(), other.peek().copied());
-        let Some(next) = [a, b].into_iter().flatten().min() else { break };
-        let [its, _] = next;
+        let (next, step) = match (ours.split_first(), theirs.split_first()) {
+            (Some((a, rest)), Some((b, rest_of_theirs))) if a == b => {
+                (ours, theirs, shared) = (rest, rest_of_theirs, true);
+                continue;
+            }
+            (Some((a, rest)), theirs) if theirs.is_none_or(|(b, _)| a < b) => {
+                ours = rest;
+                (a, 1)
+            }
+            (_, Some((b, rest))) => {
+                theirs = rest;
+                (b, -1)
+            }
+            _ => break,
+        };
+        let [its, _] = *next;
         if its != bucket {
-            apart += lacking.0.max(lacking.1);
-            (bucket, lacking) = (its, (0, 0));
+            (bucket, surplus) = (its, 0);
         }
-        let (ours, theirs) = (one.next_if_eq(&next), other.next_if_eq(&next));
-        match (ours, theirs) {
-            (Some(_), None) => lacking.0 += 1,
-            (None, Some(_)) => lacking.1 += 1,
-            _ => shared = true,
-        }
+        apart += usize::from(surplus * step >= 0);
+        surplus += step;
     }
-    if some && !shared { BUCKETS } else { apart + lacking.0.max(lacking.1) }
+    let strangers = !shared && one.len() + other.len() > 0;
+    if strangers { BUCKETS } else { apart }
 }
 
 impl std::fmt::Debug for Sketch {

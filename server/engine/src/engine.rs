@@ -544,6 +544,8 @@ impl Inner {
         .map_err(|e| failure::engine(&e))?;
         let rows = answer.batches.iter().map(|b| b.num_rows() as u64).sum();
         let outcome = AuditOutcome::Released { rows, columns: answer.schema.fields().len() as u64 };
+        // The disk is waited for without a place: another query can work meanwhile.
+        drop(slot);
         self.record(sql, &ran.versions, outcome).await?;
         Ok(answer)
     }

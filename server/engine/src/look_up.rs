@@ -2,7 +2,6 @@
 //! pass by in their order. A text that is read as a code is looked up once for each entry of its dictionary, and what
 //! is found can be handed on as codes again: numbers of rows of the table that is kept.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use arrow_schema::{DataType, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{JoinType, NullEquality, Result, internal_err};
+use datafusion::common::{HashMap, JoinType, NullEquality, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;

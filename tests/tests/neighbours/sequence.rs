@@ -1,6 +1,6 @@
 //! What is asked one after another in one house, and then in the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
 use cordon_tests::World;
@@ -78,11 +78,16 @@ impl Sequence {
         Ok(Came { prepared, answer: transcript(&answer, figures) })
     }
 
+    /// Asks all in one house, then all in the other.
+    async fn both(&self, pair: &Pair) -> Result<(Vec<Came>, Vec<Came>)> {
+        let one = self.asked(pair, false).await?;
+        Ok((one, self.asked(pair, true).await?))
+    }
+
     /// Asks all in one house, then all in the other. By statement, whether it was answered; and what differs, if anything
     /// does.
     pub(super) async fn differ(&self, pair: &Pair) -> Result<(Vec<bool>, Option<String>)> {
-        let one = self.asked(pair, false).await?;
-        let other = self.asked(pair, true).await?;
+        let (one, other) = self.both(pair).await?;
         let answered = one.iter().map(|came| came.answer.answered).collect();
         let difference = one.iter().zip(&other).find_map(|(one, other)| {
             let prepared = one.prepared.as_ref().zip(other.prepared.as_ref());
@@ -125,16 +130,16 @@ impl Sequence {
         Ok(self.differ(&houses).await?.1)
     }
 
-    /// The smallest near this one that still differs, and as little as possible of what was asked before: that may be part of
-    /// what broke. Houses are built anew for each try.
-    pub(super) async fn smallest(
-        mut self,
-        build: impl AsyncFn() -> Result<Pair>,
+    /// As little as possible of what was asked before with which this still differs in new houses, and in what; none where it
+    /// does not differ again.
+    async fn needs(
+        &self,
+        build: &impl AsyncFn() -> Result<Pair>,
         mut before: Vec<Self>,
         most_tries: usize,
-    ) -> Result<String> {
-        let Some(mut difference) = self.still_differs(&build, &before).await? else {
-            return Ok(format!("{}\nnot again in new houses", self.text(&build().await?)));
+    ) -> Result<Option<(Vec<Self>, String)>> {
+        let Some(mut difference) = self.still_differs(build, &before).await? else {
+            return Ok(None);
         };
         let (mut tries, mut part) = (0, before.len());
         while part > 0 && tries < most_tries {
@@ -143,7 +148,7 @@ impl Sequence {
                 tries += 1;
                 let mut less = before.clone();
                 less.drain(from..(from + part).min(before.len()));
-                match self.still_differs(&build, &less).await? {
+                match self.still_differs(build, &less).await? {
                     Some(found) => (before, difference, fewer) = (less, found, true),
                     None => from += part,
                 }
@@ -152,7 +157,51 @@ impl Sequence {
                 part /= 2;
             }
         }
-        tries = 0;
+        Ok(Some((before, difference)))
+    }
+
+    /// Whether what differs lies between earlier answers, told as one reads it: it takes earlier questions, and every
+    /// figure that only one of the houses tells was told in both when these were asked, so that it is a copy of theirs.
+    pub(super) async fn edge(
+        &self,
+        build: &impl AsyncFn() -> Result<Pair>,
+        before: &[Self],
+        most_tries: usize,
+    ) -> Result<Option<String>> {
+        if self.still_differs(build, &[]).await?.is_some() {
+            return Ok(None);
+        }
+        let needs = self.needs(build, before.to_vec(), most_tries).await?;
+        let Some((before, difference)) = needs else { return Ok(None) };
+        let houses = build().await?;
+        let mut known = BTreeSet::new();
+        for earlier in &before {
+            let (one, other) = earlier.both(&houses).await?;
+            let told = |came: &[Came]| came.iter().flat_map(|c| c.answer.cells()).collect();
+            let (one, other): (BTreeSet<String>, BTreeSet<String>) = (told(&one), told(&other));
+            known.extend(one.intersection(&other).cloned());
+        }
+        let (one, other) = self.both(&houses).await?;
+        let copies = one.iter().zip(&other).all(|(one, other)| {
+            let (one, other) = (one.answer.cells(), other.answer.cells());
+            one.symmetric_difference(&other).all(|cell| known.contains(cell))
+        });
+        let before: String = before.iter().map(|earlier| earlier.text(&houses) + "\n\n").collect();
+        Ok(copies.then(|| format!("{before}and then {}\n{difference}", self.text(&houses))))
+    }
+
+    /// The smallest near this one that still differs, and as little as possible of what was asked before: that may be part of
+    /// what broke. Houses are built anew for each try.
+    pub(super) async fn smallest(
+        mut self,
+        build: impl AsyncFn() -> Result<Pair>,
+        before: Vec<Self>,
+        most_tries: usize,
+    ) -> Result<String> {
+        let Some((before, mut difference)) = self.needs(&build, before, most_tries).await? else {
+            return Ok(format!("{}\nnot again in new houses", self.text(&build().await?)));
+        };
+        let mut tries = 0;
         'smaller: loop {
             for candidate in self.smaller() {
                 tries += 1;

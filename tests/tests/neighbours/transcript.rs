@@ -1,5 +1,6 @@
 //! All that an analyst sees of an answer, as text.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use arrow_cast::pretty::pretty_format_batches;
@@ -13,6 +14,13 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
+    /// What stands in its table, wherever it stands.
+    pub(super) fn cells(&self) -> BTreeSet<String> {
+        let rows = self.text.lines().filter(|line| line.starts_with('|'));
+        let cells = rows.flat_map(|row| row.split('|')).map(str::trim);
+        cells.filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+    }
+
     /// What differs, line by line; none where nothing does.
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
         if self.text == other.text {

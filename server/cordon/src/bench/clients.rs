@@ -23,11 +23,11 @@ const ROWS: u64 = 200_000;
 
 /// Let one client, then more and more at once ask a mix of seven queries, and print how many answers come and how late
 ///
-/// Each client asks one question after another; those begun in time are waited for. Cordon is protected; DataFusion is
-/// plain; both read the same files, each in a process of its own. No text is asked twice: each has two dates of its
-/// own, between which all rows lie, so that no stored answer is given again. Groups of people are the same in all of
-/// them, and their figures are found again in the ledger: what is measured is an analyst's tenth question of a kind.
-/// The ledger is empty before each number of clients.
+/// Each client is an analyst of its own and asks one question after another; those begun in time are waited for. Cordon
+/// is protected; DataFusion is plain; both read the same files, each in a process of its own. No text is asked twice:
+/// each has two dates of its own, between which all rows lie, so that no stored answer is given again. Groups of people
+/// are the same in all of them, and their figures are found again in the ledger: what is measured is an analyst's tenth
+/// question of a kind. The ledger is empty before each number of clients.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   cordon bench clients

@@ -29,6 +29,9 @@ const SEED: u64 = 42;
 /// Grants everything, so that both sides read the same rows.
 const AGREEMENT: &str = include_str!("agreement.toml");
 
+/// Who may ask; more clients than these share them.
+const ANALYSTS: usize = 200;
+
 /// The same people on both sides, in a scratch folder that goes when this does.
 pub(super) struct House {
     scratch: tempfile::TempDir,
@@ -40,7 +43,8 @@ pub(super) struct House {
 /// The engine, with a ledger that is really written.
 pub(super) struct Protected {
     engine: Arc<Engine>,
-    permit: Permit,
+    /// One for each analyst: of the places among the queries that run at once, nobody has more than half.
+    permits: Vec<Permit>,
     /// The ledger lies in it.
     _folder: tempfile::TempDir,
 }
@@ -87,10 +91,16 @@ impl Protected {
         threads: usize,
     ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir_in(scratch)?;
-        let files = [("bench".to_owned(), AGREEMENT.to_owned())];
+        let people: Vec<String> = (0..ANALYSTS).map(|n| format!("bench-{n}")).collect();
+        let agreement = AGREEMENT.replace(r#"["bench"]"#, &format!("{people:?}"));
+        let files = [("bench".to_owned(), agreement)];
         let agreements = Agreements::from_files(files, catalogue, &Profile::built_in)?;
-        let who = UserId::new(cordon_agreements::LOCAL_ISSUER, "bench");
-        let permit = permit(&agreements, &who, None, chrono::Utc::now().date_naive())?;
+        let today = chrono::Utc::now().date_naive();
+        let permits = people.iter().map(|name| {
+            let who = UserId::new(cordon_agreements::LOCAL_ISSUER, name);
+            permit(&agreements, &who, None, today)
+        });
+        let permits = permits.collect::<Result<_, _>>()?;
         let ledger = SqliteState::open(folder.path().join("state.sqlite"))?;
         let settings = EngineSettings {
             threads,
@@ -105,29 +115,37 @@ impl Protected {
         let secret = Arc::new(Secret::new(&[7; 32])?);
         let (catalogue, store) = (Arc::clone(catalogue), Arc::clone(store));
         let engine = Engine::new(catalogue, store, ledger, secret, settings)?;
-        Ok(Self { engine, permit, _folder: folder })
+        Ok(Self { engine, permits, _folder: folder })
     }
 
     /// Asks, releases, records.
     pub(super) async fn ask(&self, sql: &str) -> Result<Asked, String> {
         let started = Instant::now();
-        let batches = self.run(sql, QueryOptions::default()).await?;
+        let batches = self.rows(sql, 0).await?;
         Ok(Asked { took: started.elapsed(), rows: batches.iter().map(RecordBatch::num_rows).sum() })
     }
 
     /// The answer, with the standard error of every figure.
     pub(super) async fn answer(&self, sql: &str) -> Result<Vec<RecordBatch>, String> {
-        self.run(sql, QueryOptions { error_columns: true, ..QueryOptions::default() }).await
+        let options = QueryOptions { error_columns: true, ..QueryOptions::default() };
+        self.run(sql, 0, options).await
     }
 
-    pub(super) async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, String> {
-        self.run(sql, QueryOptions::default()).await
+    /// The answer that one of the analysts gets.
+    pub(super) async fn rows(&self, sql: &str, analyst: usize) -> Result<Vec<RecordBatch>, String> {
+        self.run(sql, analyst, QueryOptions::default()).await
     }
 
-    async fn run(&self, sql: &str, options: QueryOptions) -> Result<Vec<RecordBatch>, String> {
+    async fn run(
+        &self,
+        sql: &str,
+        analyst: usize,
+        options: QueryOptions,
+    ) -> Result<Vec<RecordBatch>, String> {
+        let permit = self.permits.get(analyst % ANALYSTS).ok_or("nobody may ask")?;
         let sql = SubmittedSql {
             query_id: new_query_id(),
-            permit: self.permit.clone(),
+            permit: permit.clone(),
             text: sql.to_owned(),
             parameters: None,
             options,

@@ -155,7 +155,7 @@ async fn answer(side: &mut Option<Side>, request: &str) -> anyhow::Result<Reply>
         Request::Ask { sql } => {
             let asker = side.asker();
             let gauge = Gauge::start();
-            let batches = asker.rows(&sql).await.map_err(anyhow::Error::msg)?;
+            let batches = asker.rows(&sql, 0).await.map_err(anyhow::Error::msg)?;
             let cost = gauge.stop();
             let groups = batches.iter().map(|batch| batch.num_rows() as u64).sum();
             Ok(Reply::Asked(Asked { cost, groups, sum: sum(&batches)? }))
@@ -249,7 +249,7 @@ impl Side {
                         break;
                     }
                     let sql = crowd::varied(question, next.fetch_add(1, Ordering::Relaxed));
-                    match asker.rows(&sql).await {
+                    match asker.rows(&sql, client).await {
                         Ok(_) => took.push(started.elapsed().as_secs_f64()),
                         Err(problem) => problems.push(problem),
                     }
@@ -278,9 +278,9 @@ impl House {
 }
 
 impl Asker {
-    async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, String> {
+    async fn rows(&self, sql: &str, client: usize) -> Result<Vec<RecordBatch>, String> {
         match self {
-            Self::Protected(protected) => protected.rows(sql).await,
+            Self::Protected(protected) => protected.rows(sql, client).await,
             Self::Plain(plain) => plain.rows(sql).await,
         }
     }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrow_arith::aggregate::{max, min};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Date32Type, Int16Type, Int32Type};
 use arrow_array::{
@@ -197,11 +198,7 @@ impl Each {
             DataType::Int16 => column.as_primitive::<Int16Type>().unary(i32::from),
             _ => return internal_err!("a column of few values is a number or a code"),
         };
-        let valid = || numbers.iter().flatten();
-        let none = numbers.null_count() == 0;
-        let least = if none { numbers.values().iter().min().copied() } else { valid().min() };
-        let most = if none { numbers.values().iter().max().copied() } else { valid().max() };
-        let (Some(least), Some(most)) = (least, most) else { return Ok(None) };
+        let (Some(least), Some(most)) = (min(&numbers), max(&numbers)) else { return Ok(None) };
         let covers =
             |values: &Values| matches!(values, Values::Between(a, b) if *a <= least && most <= *b);
         let known = match self.remembered(covers) {
