@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arrow_array::RecordBatch;
-use cordon_agreements::{Agreements, Permit, UserId, permit};
+use cordon_agreements::{Agreements, UserId, permit};
 use cordon_catalogue::Catalogue;
 use cordon_disclosure::{Profile, Secret};
 use cordon_engine::{Engine, EngineSettings, QueryOptions, Stop, SubmittedSql, new_query_id};
@@ -43,8 +43,8 @@ pub(super) struct House {
 /// The engine, with a ledger that is really written.
 pub(super) struct Protected {
     engine: Arc<Engine>,
-    /// One for each analyst: of the places among the queries that run at once, nobody has more than half.
-    permits: Vec<Permit>,
+    /// Many analysts may ask: of the places among the queries that run at once, nobody has more than half.
+    agreements: Agreements,
     /// The ledger lies in it.
     _folder: tempfile::TempDir,
 }
@@ -82,6 +82,10 @@ impl House {
     }
 }
 
+fn analyst(number: usize) -> String {
+    format!("bench-{number}")
+}
+
 impl Protected {
     /// Over a store, with a ledger in a folder of its own inside `scratch`.
     pub(super) fn over(
@@ -91,16 +95,10 @@ impl Protected {
         threads: usize,
     ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir_in(scratch)?;
-        let people: Vec<String> = (0..ANALYSTS).map(|n| format!("bench-{n}")).collect();
+        let people: Vec<String> = (0..ANALYSTS).map(analyst).collect();
         let agreement = AGREEMENT.replace(r#"["bench"]"#, &format!("{people:?}"));
         let files = [("bench".to_owned(), agreement)];
         let agreements = Agreements::from_files(files, catalogue, &Profile::built_in)?;
-        let today = chrono::Utc::now().date_naive();
-        let permits = people.iter().map(|name| {
-            let who = UserId::new(cordon_agreements::LOCAL_ISSUER, name);
-            permit(&agreements, &who, None, today)
-        });
-        let permits = permits.collect::<Result<_, _>>()?;
         let ledger = SqliteState::open(folder.path().join("state.sqlite"))?;
         let settings = EngineSettings {
             threads,
@@ -115,7 +113,7 @@ impl Protected {
         let secret = Arc::new(Secret::new(&[7; 32])?);
         let (catalogue, store) = (Arc::clone(catalogue), Arc::clone(store));
         let engine = Engine::new(catalogue, store, ledger, secret, settings)?;
-        Ok(Self { engine, permits, _folder: folder })
+        Ok(Self { engine, agreements, _folder: folder })
     }
 
     /// Asks, releases, records.
@@ -139,13 +137,15 @@ impl Protected {
     async fn run(
         &self,
         sql: &str,
-        analyst: usize,
+        number: usize,
         options: QueryOptions,
     ) -> Result<Vec<RecordBatch>, String> {
-        let permit = self.permits.get(analyst % ANALYSTS).ok_or("nobody may ask")?;
+        let who = UserId::new(cordon_agreements::LOCAL_ISSUER, &analyst(number % ANALYSTS));
+        let today = chrono::Utc::now().date_naive();
+        let permit = permit(&self.agreements, &who, None, today).map_err(|e| e.to_string())?;
         let sql = SubmittedSql {
             query_id: new_query_id(),
-            permit: permit.clone(),
+            permit,
             text: sql.to_owned(),
             parameters: None,
             options,
