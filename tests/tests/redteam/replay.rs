@@ -132,8 +132,11 @@ fn sql(measure: Measure, groups: &[Vec<usize>], n: usize) -> String {
         Measure::Total { .. } => "sum(epidur)",
     };
     let list = |group: &[usize]| {
-        let codes: Vec<String> =
+        let mut codes: Vec<String> =
             group.iter().map(|practice| format!("'{}'", code(*practice))).collect();
+        if codes.is_empty() {
+            codes.push("'nobody'".to_owned());
+        }
         format!("gpprac IN ({})", codes.join(", "))
     };
     let anew = format!("coalesce(sex, '-') <> 'q{n}'");
