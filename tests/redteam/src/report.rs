@@ -44,7 +44,7 @@ struct Measured {
     colluding: Vec<Curve>,
 }
 
-/// Which attacks are carried on to 10,000 questions: those of one set a question that tell ever more. Others would take hours,
+/// Which attacks are carried on to 10,000 questions: those of one set a question that tell ever more. Others take much longer,
 /// since the same people stand in ever more remembered sets, and each question looks at all of them.
 const CARRIED_ON: [&str; 3] = ["A12", "A13", "fresh sets"];
 
@@ -180,7 +180,7 @@ fn page(all: &[Measured], numbers: &[Curve]) -> Result<String> {
     }
     text += "\n## Ten thousand questions\n\nUnder `nhs-sde`, whose meter makes noise grow and never ends; the other two have a \
              budget. Three attacks that tell ever more, against a tenth of the targets, so that the intervals are wider \
-             (A17 and A18 tell ever more as well, and would take hours):\n\n| attack | 1,000 | 10,000 | targets |\n|---|---|---|---|\n";
+             (A17 and A18 tell ever more as well, and take too long):\n\n| attack | 1,000 | 10,000 | targets |\n|---|---|---|---|\n";
     for measured in all.iter().filter(|measured| measured.attack.said) {
         let Some((FAR, far)) = measured.on[0].points.last() else { continue };
         let cells =

@@ -26,6 +26,25 @@ struct Came {
     answer: Transcript,
 }
 
+impl Came {
+    /// Whether it differs from the other in nothing but figures that are known, and in the charge.
+    fn is_copy_like(&self, other: &Self, known: &BTreeSet<String>) -> bool {
+        let prepared = self.prepared.as_ref().zip(other.prepared.as_ref());
+        let (ours, theirs) = (self.answer.cells(), other.answer.cells());
+        // Each as often as it stands there.
+        let mut surplus = BTreeMap::<&String, i64>::new();
+        ours.iter().for_each(|cell| *surplus.entry(cell).or_default() += 1);
+        theirs.iter().for_each(|cell| *surplus.entry(cell).or_default() -= 1);
+        let mut differing =
+            surplus.into_iter().filter(|(_, n)| *n != 0).map(|(cell, _)| cell).peekable();
+        // The same figures in another order are no copies.
+        (ours == theirs || differing.peek().is_some())
+            && differing.all(|cell| known.contains(cell))
+            && self.answer.beside_figures() == other.answer.beside_figures()
+            && prepared.is_none_or(|(one, other)| one.difference(other).is_none())
+    }
+}
+
 impl Sequence {
     /// One statement, or up to four that hang together.
     pub(super) fn drawn(draw: &mut Draw, pool: &Pool, askers: usize) -> Self {
@@ -160,8 +179,9 @@ impl Sequence {
         Ok(Some((before, difference)))
     }
 
-    /// Whether what differs lies between earlier answers, told as one reads it: it takes earlier questions, and every
-    /// figure that only one of the houses tells was told in both when these were asked, so that it is a copy of theirs.
+    /// Whether what differs lies between earlier answers, told as one reads it: it takes earlier questions, every
+    /// figure that only one of the houses tells was told in both when these were asked, so that it is a copy of theirs, and
+    /// nothing else differs but the charge, which follows from figures.
     pub(super) async fn edge(
         &self,
         build: &impl AsyncFn() -> Result<Pair>,
@@ -182,10 +202,7 @@ impl Sequence {
             known.extend(one.intersection(&other).cloned());
         }
         let (one, other) = self.both(&houses).await?;
-        let copies = one.iter().zip(&other).all(|(one, other)| {
-            let (one, other) = (one.answer.cells(), other.answer.cells());
-            one.symmetric_difference(&other).all(|cell| known.contains(cell))
-        });
+        let copies = one.iter().zip(&other).all(|(one, other)| one.is_copy_like(other, &known));
         let before: String = before.iter().map(|earlier| earlier.text(&houses) + "\n\n").collect();
         Ok(copies.then(|| format!("{before}and then {}\n{difference}", self.text(&houses))))
     }

@@ -1,6 +1,5 @@
 //! All that an analyst sees of an answer, as text.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use arrow_cast::pretty::pretty_format_batches;
@@ -14,11 +13,21 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    /// What stands in its table, wherever it stands.
-    pub(super) fn cells(&self) -> BTreeSet<String> {
+    /// What stands in its table, in order.
+    pub(super) fn cells(&self) -> Vec<String> {
         let rows = self.text.lines().filter(|line| line.starts_with('|'));
         let cells = rows.flat_map(|row| row.split('|')).map(str::trim);
         cells.filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// All but its table and what was charged: columns, types, notes, refusals, failures. The notes in the metadata stand
+    /// there once more, each in a line.
+    pub(super) fn beside_figures(&self) -> Vec<&str> {
+        let table = |line: &str| ["|", "+", "batches "].iter().any(|start| line.starts_with(start));
+        let charge = |line: &str| {
+            line.starts_with("cordon.notes ") || line.contains("answers charged for this")
+        };
+        self.text.lines().filter(|line| !table(line) && !charge(line)).collect()
     }
 
     /// What differs, line by line; none where nothing does.
